@@ -83,6 +83,11 @@ bench-cold *args:
 bench-prune *args: release-static
     cargo bench --bench prune -- --program target/x86_64-unknown-linux-gnu/release/slimbuild --outputs /dev/shm "$@"
 
+# how long a newcomer waits for the first image: `npx slimbuild` without Docker (--native), with Docker (--docker), README's commands (--clone); see tests/minutes/run.py
+[group('check')]
+first-minutes *args: release-static
+    tests/minutes/run.py target/x86_64-unknown-linux-gnu/release/slimbuild "$@"
+
 # what CI runs
 [group('check')]
 ci:
@@ -123,7 +128,7 @@ man:
 release-static target='x86_64-unknown-linux-gnu':
     npm/release.sh build {{ target }}
 
-# the static program starts, finds servers and reaches Docker in an empty file system, and in ROOTS such as debootstrap makes; needs root
+# the static program starts, finds servers and reaches Docker in an empty file system, and in ROOTS: directories such as debootstrap makes, or images (docker://alpine); needs root
 [group('release')]
 test-static *roots: release-static
     tests/static/run.sh target/x86_64-unknown-linux-gnu/release/slimbuild "$@"

@@ -40,7 +40,13 @@ case ${1-} in
     [[ $2 != *linux-gnu ]] || flags+=' -C target-feature=+crt-static -C relocation-model=static'
     [[ $2 != *windows-msvc ]] || flags+=' -C target-feature=+crt-static'
     rustup target add "$2" 2>/dev/null || true
-    RUSTFLAGS=$flags cargo build --release --locked --target "$2"
+    linked=()
+    if [[ $2 == *linux-gnu ]]; then
+      mkdir -p target/nss
+      "${CC-cc}" -O2 -c npm/nss.c -o "target/nss/$2.o"
+      linked=(-C "link-arg=$PWD/target/nss/$2.o")
+    fi
+    RUSTFLAGS=$flags cargo rustc --release --locked --bin slimbuild --target "$2" -- "${linked[@]}"
     ;;
   crate)
     cargo package --locked --no-verify

@@ -8,6 +8,7 @@ pub mod affected;
 pub mod licences;
 pub mod listing;
 pub mod overview;
+pub mod policy;
 pub mod pruned;
 pub mod rebase;
 pub mod sbom;

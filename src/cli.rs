@@ -68,7 +68,7 @@ Examples:
 
 Exit codes: 0 done · 1 the workspace or its configuration is wrong · 2 bad arguments
             3 no engine reached · 4 the image build failed, or the image does not come up
-            5 the image is larger than its budget
+            5 the image is larger than its budget, or a licence is not allowed
             75 a service was unavailable: the same may succeed later · 130 interrupted
             Of several apps the worst counts: 4, 1, 2, 3, 5, and 75 if no other";
 
@@ -95,6 +95,20 @@ pub struct Cli {
     /// Print no warnings and no progress; errors are printed
     #[arg(short, long, global = true, help_heading = "All commands")]
     pub quiet: bool,
+
+    /// Show what is decided, and every request
+    ///
+    /// A request is one to a registry, npm, a mirror, a Docker daemon or a builder: its method, address, status and time. No credential is
+    /// shown. A build shows its plan too, as `slimbuild plan` does
+    #[arg(
+        short,
+        long,
+        global = true,
+        conflicts_with = "quiet",
+        hide_short_help = true,
+        help_heading = "All commands"
+    )]
+    pub verbose: bool,
 
     /// Colour messages: auto, always, never
     ///
@@ -235,13 +249,6 @@ pub struct BuildArgs {
     /// The Dockerfile (with --engine native: the plan) goes to stdout, the summary to stderr. Docker is not touched
     #[arg(long)]
     pub dry_run: bool,
-
-    /// Show every decision before the build, as `slimbuild plan` does, and every request
-    ///
-    /// A request is one to a registry, npm, a mirror, a Docker daemon or a builder: its method, address, status and time. No credential is
-    /// shown. Of several apps, the requests that are made for all of them are left out
-    #[arg(short, long, conflicts_with = "quiet", hide_short_help = true)]
-    pub verbose: bool,
 
     /// Print on stdout: name, digest, reference, id
     ///

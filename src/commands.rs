@@ -19,6 +19,7 @@ mod identity;
 pub mod index;
 pub mod init;
 mod labels;
+mod licensing;
 mod look;
 pub mod ls;
 mod names;
@@ -56,6 +57,7 @@ use crate::plan::{Plan, PlanOptions};
 use crate::show::ui::Ui;
 use crate::system::env::Env;
 use crate::system::terminal::escape_json;
+use crate::system::trail;
 use crate::workspace::{Workspace, find_root};
 
 use prepared::{Ground, Prepared};
@@ -157,11 +159,19 @@ fn planned_for_docker(
 /// The named app, or of the one around the working directory. `decided` says that
 /// flags tell what it is.
 fn app_at(workspace: &Workspace, place: &AppChoice<'_>, decided: bool) -> Result<MemberId, Error> {
-    match &place.app {
-        Some(name) => named_app(workspace, name, place.cwd, decided),
-        None if is_open(workspace, place.cwd)? => Err(which_app(workspace)),
-        None => Ok(workspace.find_app(".", place.cwd)?),
-    }
+    let at = match &place.app {
+        Some(name) => named_app(workspace, name, place.cwd, decided)?,
+        None if is_open(workspace, place.cwd)? => return Err(which_app(workspace)),
+        None => workspace.find_app(".", place.cwd)?,
+    };
+    trail::decided(|| {
+        let dir = &workspace.members[at].dir;
+        match &place.app {
+            Some(name) => format!("`{name}` is the app in `{dir}`"),
+            None => format!("the app is the one around the working directory, `{dir}`"),
+        }
+    });
+    Ok(at)
 }
 
 /// Whether the working directory leaves open which app is meant: the root is around everything, and

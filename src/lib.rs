@@ -13,7 +13,7 @@
 //! Plan ─► Dockerfile text                                                           render::dockerfile, plan::template, templates/
 //! Plan ─► context tar, streamed                                                     render::context
 //! Plan, contents ─► Identity; two of them ─► is the app affected, and by what?       render::identity, workspace::history, ask::affected
-//! both ─► driver of an engine ─► events ─► progress, then the report                 commands::build, engine, show (progress, events, ci, report, metadata)
+//! both ─► driver of an engine ─► events ─► progress, then the report                 commands::build, engine, show (downloads, progress, events, ci, report, metadata)
 //! Identity ─► an image that is there already, which only gets its names              commands::build (unchanged), commands::promote, engine::registry
 //! several apps ─► a queue ─► news of each ─► one view of all                         ask::selection, commands::build, show (seat, board)
 //! the image ─► proof, trial start (templates/verify.mjs, trial.mjs), smoke test      plan::verify, plan::smoke, engine
@@ -50,7 +50,7 @@
 //! From the same closures, [`ask`] gives answers that need no image: a pruned workspace for a
 //! user's own Dockerfile ([`ask::pruned`]), the chains that pull in a package ([`ask::why`]), the
 //! graph of members ([`ask::overview`]), the list of what an app ships ([`ask::sbom`]) and its licences
-//! ([`ask::licences`]), the list of apps ([`ask::listing`]), which of them a user's
+//! ([`ask::licences`], and [`ask::policy`] for those that are allowed), the list of apps ([`ask::listing`]), which of them a user's
 //! words mean ([`ask::selection`]) or a change affects ([`ask::affected`]), an initial configuration
 //! file ([`ask::starter`]), and scripts and tasks for turbo ([`ask::turbo_task`]). `fuzzing` lists
 //! the properties that hold for any input,
@@ -94,7 +94,7 @@ use std::ffi::OsString;
 use std::path::Path;
 
 pub use crate::commands::error::ExitCode;
-pub use crate::engine::interrupt::handle_signals;
+pub use crate::engine::interrupt::{handle_panics, handle_signals};
 pub use crate::engine::native::keeper;
 pub use crate::show::ui::Ui;
 pub use crate::system::env::Env;
@@ -104,6 +104,8 @@ use crate::commands::error::Error;
 use crate::commands::{AppChoice, Format};
 use crate::engine::docker::EngineError;
 use crate::engine::interrupt;
+use crate::show::ui::Volume;
+use crate::system::trail;
 
 /// What tests and benches use below the command line. It may change at any time.
 #[doc(hidden)]
@@ -158,12 +160,20 @@ pub fn run(
     }
     let code = match Cli::from_args(args) {
         Ok(cli) => {
-            ui.set_quiet(cli.quiet);
+            ui.set_volume(match (cli.quiet, cli.verbose) {
+                (true, _) => Volume::Quiet,
+                (_, true) => Volume::Verbose,
+                _ => Volume::Normal,
+            });
+            let _kept = cli.verbose.then(trail::keep);
             let words = match &cli.command {
                 None => cli.build.app.apps.clone(),
                 Some(_) => Vec::new(),
             };
-            ended(dispatch(cli, cwd, env, ui), &words, ui)
+            let code = ended(dispatch(cli, cwd, env, ui), &words, ui);
+            // What was asked for last.
+            ui.trail();
+            code
         }
         Err(ParseError::Wrong { message, hint }) => {
             let code = ExitCode::Usage;
@@ -295,7 +305,7 @@ fn dispatch(cli: Cli, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Error> {
         Command::Ls(args) => commands::ls::run(&args, &cwd, env, ui),
         Command::Hash(args) => commands::hash::run(args, &cwd, env, ui),
         Command::Sbom(args) => commands::bill::sbom(args, &cwd, env, ui),
-        Command::Licenses(args) => commands::bill::licenses(args, &cwd, ui),
+        Command::Licenses(args) => commands::bill::licenses(&args, &cwd, ui),
         Command::Ci(args) => commands::ci::run(&args, &cwd, env, ui),
         Command::Init(args) => {
             commands::init::run(&place(args.app.app), args.force, args.turbo, ui)

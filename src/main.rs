@@ -3,13 +3,14 @@
 
 use std::process::ExitCode;
 
-use slimbuild::{Env, Ui, handle_signals, keeper};
+use slimbuild::{Env, Ui, handle_panics, handle_signals, keeper};
 
 fn main() -> ExitCode {
     if let Some(code) = keeper::main(std::env::args_os()) {
         return code;
     }
     keeper::enable_in_program();
+    handle_panics();
     // If this fails, signals end the process without cleanup.
     drop(handle_signals());
     #[expect(

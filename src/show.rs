@@ -5,6 +5,7 @@
 pub mod board;
 mod choice;
 pub mod ci;
+pub mod downloads;
 pub mod events;
 mod looks;
 pub mod metadata;

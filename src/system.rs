@@ -8,7 +8,7 @@ pub mod credential;
 pub mod env;
 pub mod leftovers;
 pub mod mask;
-pub mod requests;
 pub mod terminal;
 pub mod threads;
+pub mod trail;
 pub mod workdir;

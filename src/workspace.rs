@@ -30,6 +30,7 @@ use crate::model::member::MemberId;
 use crate::model::path::RepoPath;
 use crate::system::terminal::one_line;
 use crate::system::threads;
+use crate::system::trail;
 use crate::workspace::manifest::npmrc::Npmrc;
 use crate::workspace::manifest::package::{self, Manifest};
 use crate::workspace::manifest::turbo::{self, TurboManifest};
@@ -137,6 +138,15 @@ impl Workspace {
             lockfile::Texts::PerProject(texts)
         };
         let members = Members::new(members);
+        trail::decided(|| {
+            let packages = members.count() - 1;
+            let files = match &lockfiles {
+                lockfile::Texts::Shared(_) => "one lockfile for all packages".to_owned(),
+                lockfile::Texts::PerProject(texts) => format!("{} lockfiles", texts.len()),
+            };
+            let root = root.display();
+            format!("the workspace is `{root}`, with {packages} packages below it and {files}")
+        });
         Ok(Self {
             root: root.to_path_buf(),
             tree: tree.clone(),

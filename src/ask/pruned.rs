@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 pub use self::options::{PruneOptions, Scope, Shape};
 use crate::files::File;
-use crate::files::ignore::Rules;
+use crate::files::ignore::{IgnoreError, Rules};
 use crate::files::tree::Limit;
 use crate::lockfile;
 use crate::model::member::MemberId;
@@ -103,6 +103,9 @@ impl Pruned {
             scope: options.scope,
         };
         let mut entries = layout.entries()?;
+        for glob in &options.include {
+            brings_something(glob, &entries)?;
+        }
         if options.shape == Shape::Flat {
             entries = flat(&entries);
         }
@@ -115,6 +118,19 @@ impl Pruned {
             entries,
         })
     }
+}
+
+/// Fails if a glob of `--include` brings no file. Those of slimbuild.json are for images, too.
+fn brings_something(glob: &String, entries: &[PrunedFile]) -> Result<(), PlanError> {
+    let set = inputs::globs([glob]);
+    if entries
+        .iter()
+        .any(|entry| set.is_match(entry.path.as_str()))
+    {
+        return Ok(());
+    }
+    let (glob, barred) = (glob.clone(), None);
+    Err(IgnoreError::Nothing { glob, barred }.into())
 }
 
 /// All files in one place. Where two have a path, the source is taken: manifests are the same in

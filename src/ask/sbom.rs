@@ -45,7 +45,7 @@ pub struct Bill {
 }
 
 /// A package.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Part {
     /// The package's name, or its directory if it has none.
     pub name: String,

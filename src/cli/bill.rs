@@ -100,7 +100,8 @@ pub enum SbomFormat {
 /// `slimbuild licenses`
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
-The packages have to be installed: their licences stand in their own files.
+The packages have to be installed: their licences stand in their own files. `licenses` in slimbuild.json says which are
+allowed, and a build obeys it too. Exit code 5 means that a package has another one.
 
 Examples:
   slimbuild licenses apps/server                           by licence
@@ -111,11 +112,16 @@ pub struct LicensesArgs {
     #[command(flatten)]
     pub app: AppArg,
 
-    /// Fail if a package has none of these licences
+    /// Fail if a package has none of these licences, instead of what slimbuild.json allows
     ///
-    /// Of alternatives (MIT OR GPL-3.0), one is enough. The names are those of SPDX, or what a package.json says
+    /// Of alternatives (MIT OR GPL-3.0-only), one is enough. The names are those of SPDX, or what a package.json says; `BSD-*` stands for all
+    /// that begin so. Packages below `licenses.exceptions` of slimbuild.json stay allowed
     #[arg(long, value_name = "LICENSE[,LICENSE…]", value_delimiter = ',')]
     pub allow: Vec<String>,
+
+    /// Fail if a package has one of these licences, instead of what slimbuild.json denies
+    #[arg(long, value_name = "LICENSE[,LICENSE…]", value_delimiter = ',')]
+    pub deny: Vec<String>,
 
     /// Print the texts too, as a notice for users
     #[arg(long, conflicts_with = "json")]

@@ -36,6 +36,12 @@ pub enum SchemaArg {
     Diff,
     /// `slimbuild rebase --json`
     Rebase,
+    /// `slimbuild licenses --json`
+    Licenses,
+    /// `slimbuild base --json`
+    Base,
+    /// `slimbuild cache du --json`, also of cache prune
+    Cache,
     /// `slimbuild ci matrix`
     Matrix,
     /// What --metadata-file writes

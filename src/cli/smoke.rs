@@ -27,16 +27,23 @@ pub struct SmokeArgs {
         long,
         value_name = "NAME[=VALUE]",
         requires = "smoke",
+        conflicts_with = "dry_run",
         hide_short_help = true
     )]
     pub env: Vec<String>,
 
     /// Set the variables of FILE, in the form that `docker run --env-file` reads
-    #[arg(long, value_name = "FILE", requires = "smoke", hide_short_help = true)]
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "smoke",
+        conflicts_with = "dry_run",
+        hide_short_help = true
+    )]
     pub env_file: Vec<PathBuf>,
 
     /// Connect to this port [default: the plan's, or else any that the app opens]; with none, the app only has to keep running
-    #[arg(long, value_name = "PORT", value_parser = port, requires = "smoke", hide_short_help = true)]
+    #[arg(long, value_name = "PORT", value_parser = port, requires = "smoke", conflicts_with = "dry_run", hide_short_help = true)]
     pub smoke_port: Option<Port>,
 
     /// How long to wait

@@ -1,10 +1,9 @@
 //! `slimbuild base`: makes the built-in base, and prints its contents.
 
-use std::cell::RefCell;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use serde_json::json;
+use serde::Serialize;
 
 use super::resources::{Maker, epoch};
 use super::storage::Storage;
@@ -13,7 +12,9 @@ use crate::commands::error::Error;
 use crate::engine::Interrupt;
 use crate::image::base::{BaseError, Contents, Lock, Request};
 use crate::image::oci::{self, Image, Output, Packing};
+use crate::model::digest::Digest;
 use crate::model::image::{ImageRef, Platform};
+use crate::show::downloads::Downloads;
 use crate::show::progress::ProgressMode;
 use crate::show::report;
 use crate::show::ui::Ui;
@@ -63,7 +64,7 @@ pub fn run(args: BaseArgs, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Err
     };
     storage.tidy(ui)?;
     let text = if args.json {
-        super::json(&as_json(&contents, &image))?
+        super::json(&Document::new(&contents, &image))?
     } else {
         as_text(&contents, &image)
     };
@@ -88,12 +89,8 @@ fn make(asked: &Asked<'_>, cache: &Cache, ui: &mut Ui) -> Result<(Contents, Imag
     let Asked {
         request, packing, ..
     } = asked;
-    let ui = RefCell::new(ui);
-    // A closed stderr is no reason to fail.
-    let begins = |url: &str| {
-        let url = credential::redacted(url);
-        drop(ui.borrow_mut().report(&format!("downloading {url}\n")));
-    };
+    let downloads = Downloads::new(ProgressMode::Auto, ui);
+    let begins = |url: &str| downloads.begins(&credential::redacted(url));
     let stop = || asked.interrupt.is_raised();
     let to = Listener {
         begins: &begins,
@@ -120,6 +117,7 @@ fn make(asked: &Asked<'_>, cache: &Cache, ui: &mut Ui) -> Result<(Contents, Imag
             Err(error)
         }
     })?;
+    downloads.finish();
     Ok((contents, made))
 }
 
@@ -141,22 +139,52 @@ fn locked(maker: &Maker<'_>, request: &Request, path: &Path) -> Result<Contents,
 }
 
 /// The output of `--json`.
-fn as_json(contents: &Contents, image: &Image) -> serde_json::Value {
-    let layers = image.layers.iter().map(|layer| {
-        json!({
-            "title": layer.title,
-            "digest": layer.descriptor.digest,
-            "size": layer.descriptor.size,
-            "unpackedSize": layer.unpacked,
-            "diffId": layer.diff_id,
-        })
-    });
-    json!({
-        "platform": image.platform.to_string(),
-        "digest": image.digest(),
-        "contents": contents,
-        "layers": layers.collect::<Vec<_>>(),
-    })
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct Document<'b> {
+    /// The platform: `linux/amd64`.
+    platform: String,
+    /// The digest of the image's manifest.
+    digest: Digest,
+    /// What is in it, pinned to the byte.
+    contents: &'b Contents,
+    /// Its layers, the lowest first.
+    layers: Vec<Layer<'b>>,
+}
+
+/// A layer.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+struct Layer<'b> {
+    /// What it is.
+    title: &'b str,
+    /// The digest of its blob.
+    digest: &'b Digest,
+    /// The bytes of its blob.
+    size: u64,
+    /// The bytes of its files' archive.
+    unpacked_size: u64,
+    /// The digest of its files' archive.
+    diff_id: &'b Digest,
+}
+
+impl<'b> Document<'b> {
+    fn new(contents: &'b Contents, image: &'b Image) -> Self {
+        let layers = image.layers.iter().map(|layer| Layer {
+            title: &layer.title,
+            digest: &layer.descriptor.digest,
+            size: layer.descriptor.size,
+            unpacked_size: layer.unpacked,
+            diff_id: &layer.diff_id,
+        });
+        Self {
+            platform: image.platform.to_string(),
+            digest: image.digest(),
+            contents,
+            layers: layers.collect(),
+        }
+    }
 }
 
 /// The output for people.

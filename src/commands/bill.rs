@@ -7,15 +7,17 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::look::{Found, Looker};
-use super::{AppChoice, app_at, json};
-use crate::ask::licences::{Licences, is_allowed};
+use super::{AppChoice, app_at, json, licensing};
+use crate::ask::licences::Licences;
 use crate::ask::sbom::{Bill, Machine, Part, cyclonedx, spdx};
 use crate::cli::{LicensesArgs, MachineArgs, SbomArgs, SbomFormat};
 use crate::commands::error::Error;
 use crate::commands::resources::named_epoch;
-use crate::files::tree::{Limit, Tree};
+use crate::files::tree::Limit;
 use crate::image::contents::{SystemList, system_list};
+use crate::model::member::MemberId;
 use crate::needs::survey::Survey;
+use crate::plan::config::{Given, Licenses};
 use crate::plan::{PlanError, config, libc_of};
 use crate::show::report;
 use crate::show::ui::Ui;
@@ -25,17 +27,23 @@ use crate::workspace::{Workspace, find_root};
 
 /// A package and its licence, for programs.
 #[derive(Serialize)]
-struct Licensed<'p> {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct Licensed<'p> {
+    /// Its name.
     package: &'p str,
+    /// Its version, if it has one.
     version: Option<&'p str>,
+    /// Its licence, as its own files state it.
     license: Option<&'p str>,
 }
 
 /// What an app ships, and the licences of its packages.
 struct Shipped {
+    workspace: Workspace,
+    app: MemberId,
     bill: Bill,
     licences: Licences,
-    tree: Tree,
+    policy: Option<Given<Licenses>>,
     /// Registries that slimbuild.json does not want to be verified.
     insecure: Vec<String>,
 }
@@ -46,18 +54,20 @@ impl Shipped {
         let app = app_at(&workspace, place, false)?;
         let survey = Survey::new(&workspace)?;
         let options = config::load(&workspace, app)?;
-        let tree = Tree::open(&workspace.root).map_err(PlanError::from)?;
         let dirs = workspace.members.ids().map(|at| &workspace.members[at].dir);
-        let licences = Licences::installed(&tree, dirs).map_err(PlanError::from)?;
+        let licences = Licences::installed(&workspace.tree, dirs).map_err(PlanError::from)?;
         let machine = Machine {
             platform: &machine.platform,
             libc: libc_of(options.base.as_ref().map(|base| &base.value)),
         };
         let bill = Bill::new(&survey, app, &options, machine, &licences)?;
+        drop(survey);
         Ok(Self {
+            workspace,
+            app,
             bill,
             licences,
-            tree,
+            policy: options.licenses,
             insecure: options.insecure_registries,
         })
     }
@@ -122,10 +132,10 @@ fn system_of(image: &Found, looker: &mut Looker<'_>) -> Result<SystemList, Error
 }
 
 /// Prints the licences, and fails if one of them is not allowed.
-pub fn licenses(args: LicensesArgs, cwd: &Path, ui: &mut Ui) -> Result<(), Error> {
+pub fn licenses(args: &LicensesArgs, cwd: &Path, ui: &mut Ui) -> Result<(), Error> {
     let place = AppChoice {
         cwd,
-        app: args.app.app,
+        app: args.app.app.clone(),
     };
     let shipped = Shipped::new(&place, &args.machine)?;
     let foreign: Vec<&Part> = shipped.bill.foreign().collect();
@@ -146,7 +156,11 @@ pub fn licenses(args: LicensesArgs, cwd: &Path, ui: &mut Ui) -> Result<(), Error
     };
     ui.print(&text)
         .map_err(Error::io("cannot write to stdout"))?;
-    refused(&foreign, &args.allow)
+    let Some((policy, named)) = policy(args, &shipped) else {
+        return Ok(());
+    };
+    let parts: Vec<Part> = foreign.into_iter().cloned().collect();
+    licensing::check(&policy, named, &parts, &shipped.workspace, shipped.app)
 }
 
 /// The packages with the texts of their licences.
@@ -157,7 +171,7 @@ fn notice(parts: &[&Part], shipped: &Shipped) -> Result<String, Error> {
         let found = shipped.licences.of(&part.name, version);
         let mut texts = Vec::new();
         for file in found.map_or(&[][..], |found| &found.texts) {
-            let bytes = shipped.tree.read(file, Limit::Settings);
+            let bytes = shipped.workspace.tree.read(file, Limit::Settings);
             let bytes = bytes.map_err(PlanError::from)?;
             texts.push(String::from_utf8_lossy(&bytes).into_owned());
         }
@@ -166,27 +180,21 @@ fn notice(parts: &[&Part], shipped: &Shipped) -> Result<String, Error> {
     Ok(report::notice(&notices))
 }
 
-/// Fails if a package has a licence that is not allowed.
-fn refused(parts: &[&Part], allowed: &[String]) -> Result<(), Error> {
-    if allowed.is_empty() {
-        return Ok(());
+/// The policy that counts, and what it is called: that of the flags, else that of slimbuild.json.
+fn policy(args: &LicensesArgs, shipped: &Shipped) -> Option<(Licenses, String)> {
+    let flags = [("--allow", &args.allow), ("--deny", &args.deny)];
+    let given = flags.iter().filter(|(_, names)| !names.is_empty());
+    let given: Vec<String> = given.map(|(flag, _)| format!("`{flag}`")).collect();
+    let own = shipped.policy.as_ref();
+    if given.is_empty() {
+        return own.map(|own| (own.value.clone(), own.source.to_string()));
     }
-    let is_refused = |part: &&&Part| {
-        let licence = part.licence.as_deref();
-        !licence.is_some_and(|licence| is_allowed(licence, allowed))
+    let policy = Licenses {
+        allow: args.allow.iter().cloned().collect(),
+        deny: args.deny.iter().cloned().collect(),
+        exceptions: own
+            .map(|own| own.value.exceptions.clone())
+            .unwrap_or_default(),
     };
-    let refused: Vec<String> = parts
-        .iter()
-        .filter(is_refused)
-        .map(|part| {
-            let licence = part.licence.as_deref().unwrap_or("none that is known");
-            format!("{} ({licence})", part.label())
-        })
-        .collect();
-    match &refused[..] {
-        [] => Ok(()),
-        refused => Err(Error::Licences {
-            refused: refused.to_vec(),
-        }),
-    }
+    Some((policy, given.join(" and ")))
 }

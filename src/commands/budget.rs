@@ -12,11 +12,12 @@ use crate::show::report::size;
 /// How many packages are named.
 const NAMED: usize = 3;
 
-/// Fails if the image is too large.
+/// Fails if the image is too large. `rest` says how to see all of it.
 pub(super) fn check_size(
     budget: &Given<Budget>,
     app: &RepoPath,
     image: &Size,
+    rest: &str,
 ) -> Result<(), Error> {
     let bytes = image.weight.unpacked;
     let Some(most) = budget.value.size.filter(|most| bytes > *most) else {
@@ -36,10 +37,7 @@ pub(super) fn check_size(
             size(most),
             budget.source
         ),
-        hint: format!(
-            "most is in {}; `slimbuild size {app}` tells the rest",
-            listed(&large)
-        ),
+        hint: format!("most is in {}; {rest}", listed(&large)),
     })
 }
 

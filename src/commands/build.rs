@@ -8,6 +8,7 @@ mod docker;
 mod driver;
 mod job;
 mod many;
+mod naming;
 mod native;
 mod nodes;
 mod outcome;
@@ -36,10 +37,9 @@ use crate::show::metadata::Metadata;
 use crate::show::progress::ProgressMode;
 use crate::show::report::{self, SummaryRow};
 use crate::show::seat::State;
-use crate::show::ui::Ui;
+use crate::show::ui::{Ui, Volume};
 use crate::system::atomic_file::AtomicFile;
 use crate::system::env::Env;
-use crate::system::requests;
 use crate::workspace::{Workspace, find_root};
 
 pub(super) use job::arguments;
@@ -60,14 +60,12 @@ pub fn run(
 ) -> Result<(), Error> {
     let began = Instant::now();
     ui.set_json(args.progress == ProgressMode::Json);
-    let _kept = args.verbose.then(requests::keep);
     let run = Run::new(args, quiet, cwd, here, env)?;
-    ui.set_quiet(run.mode == ProgressMode::Quiet);
+    if run.mode == ProgressMode::Quiet {
+        ui.set_volume(Volume::Quiet);
+    }
     ui.set_ci(run.pipeline.ci.clone());
-    let done = run.apps(began, ui);
-    // What the run asked for last.
-    ui.requests();
-    done
+    run.apps(began, ui)
 }
 
 impl Run<'_> {
@@ -177,9 +175,7 @@ impl Run<'_> {
         let (job, driver) = self.prepare(planned, None, ui)?;
         let metadata = metadata()?;
         let done = self.build(&job, &*driver, ui)?;
-        let document = report(&done, job.about(), metadata, began, ui)?;
-        budget::check(&job, &done, ui)?;
-        Ok(Some(document))
+        report(&done, job.about(), metadata, began, ui).map(Some)
     }
 
     /// The image of one app, if it is there already and only gets its names.

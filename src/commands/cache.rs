@@ -1,10 +1,10 @@
 //! `slimbuild cache`: shows and prunes the cache.
 
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use serde_json::json;
+use serde::Serialize;
 
 use super::storage::{directory, limit, which};
 use crate::cli::{CacheArgs, CacheCommand, CacheDuArgs, CachePruneArgs};
@@ -13,6 +13,36 @@ use crate::show::report;
 use crate::show::ui::Ui;
 use crate::store::cache::{Cache, CacheKind, Pruned, Usage};
 use crate::system::env::Env;
+
+/// What `--json` prints.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(untagged)]
+pub(super) enum Document {
+    /// Of `slimbuild cache du`.
+    Usage {
+        /// The cache's directory.
+        directory: PathBuf,
+        /// The most bytes that it keeps; null for no limit.
+        limit: Option<u64>,
+        /// What is in it.
+        #[serde(flatten)]
+        usage: Usage,
+    },
+    /// Of `slimbuild cache prune`.
+    Pruned {
+        /// The cache's directory.
+        directory: PathBuf,
+        /// How many entries were removed.
+        removed: usize,
+        /// The bytes that they took.
+        bytes: u64,
+        /// The bytes that are left.
+        left: u64,
+        /// How many builds are using the cache now. What they use stays.
+        running: usize,
+    },
+}
 
 /// Shows the cache, prunes it, or prints its directory.
 pub fn run(args: CacheArgs, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Error> {
@@ -34,13 +64,11 @@ fn du(args: &CacheDuArgs, cwd: &Path, env: &Env) -> Result<String, Error> {
     let limit = limit(None, Some(&root), env)?;
     let usage = Usage::of(&root)?;
     if args.json {
-        return super::json(&json!({
-            "directory": root,
-            "limit": limit,
-            "bytes": usage.bytes,
-            "running": usage.running,
-            "kinds": usage.kinds,
-        }));
+        return super::json(&Document::Usage {
+            directory: root,
+            limit,
+            usage,
+        });
     }
     let mut text = format!("{}\n\n", root.display());
     for kind in &usage.kinds {
@@ -103,13 +131,13 @@ fn prune(args: &CachePruneArgs, cwd: &Path, env: &Env) -> Result<String, Error> 
         Pruned::default()
     };
     if args.json {
-        return super::json(&json!({
-            "directory": root,
-            "removed": pruned.count,
-            "bytes": pruned.bytes,
-            "left": pruned.left,
-            "running": pruned.running,
-        }));
+        return super::json(&Document::Pruned {
+            directory: root,
+            removed: pruned.count,
+            bytes: pruned.bytes,
+            left: pruned.left,
+            running: pruned.running,
+        });
     }
     let entries = report::count(pruned.count, "entry").replace("entrys", "entries");
     let mut text = format!(

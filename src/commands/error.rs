@@ -24,6 +24,7 @@ use crate::model::path::RepoPath;
 use crate::plan::PlanError;
 use crate::plan::config::ConfigError;
 use crate::plan::template::TemplateError;
+use crate::show::report::count;
 use crate::store::cache::CacheError;
 use crate::store::fetch::FetchError;
 use crate::system::atomic_file::WriteError;
@@ -146,10 +147,28 @@ pub enum Error {
     #[error("no package is installed here, and lockfiles have no licences")]
     NotInstalled,
     /// Packages have licences that are not allowed.
-    #[error("not allowed by `--allow`: {}", refused.join(", "))]
+    #[error(
+        "{app} has {} whose licence is not allowed ({named}):\n  {}",
+        count(refused.len(), "package"),
+        refused.join("\n  ")
+    )]
     Licences {
-        /// Each package with its licence.
+        /// The app's directory.
+        app: RepoPath,
+        /// What the policy is called.
+        named: String,
+        /// Each package with its licence and the chain that needs it.
         refused: Vec<String>,
+    },
+    /// A build cannot tell licences.
+    #[error(
+        "the licences of {app} cannot be checked ({named}): no package is installed here, and lockfiles have no licences"
+    )]
+    LicencesUnknown {
+        /// The app's directory.
+        app: RepoPath,
+        /// What the policy is called.
+        named: String,
     },
     /// Arguments contradict each other or the workspace.
     #[error("{message}")]
@@ -182,8 +201,8 @@ pub enum ExitCode {
     NoEngine = 3,
     /// The image could not be built.
     Build = 4,
-    /// The image is larger than its budget.
-    Budget = 5,
+    /// The image is larger than its budget, or a licence is not allowed.
+    Limit = 5,
     /// A service did not answer or refused for now, also after retries. The number is `EX_TEMPFAIL` of
     /// `sysexits.h`, which CI systems can retry.
     TryLater = 75,
@@ -202,7 +221,7 @@ impl ExitCode {
         match self {
             Self::Success => 0,
             Self::TryLater => 1,
-            Self::Budget => 2,
+            Self::Limit => 2,
             Self::NoEngine => 3,
             Self::Usage => 4,
             Self::Workspace => 5,
@@ -279,7 +298,11 @@ impl Error {
             Self::Usage { hint, .. } | Self::Rebase { hint, .. } => hint.clone(),
             Self::NotInstalled => Some("run `pnpm install`, then ask again".to_owned()),
             Self::Licences { .. } => Some(
-                "allow the licence, or remove the package: `slimbuild why APP PACKAGE` shows who needs it"
+                "replace the package; or allow its licence, or name it below `licenses.exceptions` with the reason"
+                    .to_owned(),
+            ),
+            Self::LicencesUnknown { .. } => Some(
+                "run `pnpm install` before (`--ignore-scripts` is enough); or build with `--engine native`, which installs the packages on this machine"
                     .to_owned(),
             ),
             Self::Apps { .. } | Self::Io { .. } | Self::Layer { .. } => None,
@@ -329,7 +352,7 @@ impl Error {
             }
             Self::OfApp { source, .. } => source.exit_code(),
             Self::Apps { code, .. } | Self::Rebase { code, .. } => *code,
-            Self::Budget { .. } => ExitCode::Budget,
+            Self::Budget { .. } | Self::Licences { .. } => ExitCode::Limit,
             Self::Selection(error) if error.is_argument() => ExitCode::Usage,
             Self::Plan(error) if error.is_argument() => ExitCode::Usage,
             Self::Why(WhyError::Plan(error)) if error.is_argument() => ExitCode::Usage,

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::ci::ready;
 use super::identity::Terms;
 use super::prepared::Ground;
-use super::{AppChoice, app_at, json, named_app};
+use super::{AppChoice, app_at, json, named_app, unmatched};
 use crate::ask::listing::Listing;
 use crate::cli::HashArgs;
 use crate::commands::error::Error;
@@ -52,6 +52,10 @@ pub fn run(args: HashArgs, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Err
     } = args;
     let workspace = Workspace::load(&find_root(cwd)?)?;
     let ground = Ground::new(&workspace);
+    for warning in unmatched(&workspace.root, &plan.exclude)? {
+        ui.warn(&warning)
+            .map_err(Error::io("cannot write to stderr"))?;
+    }
     let terms = Terms::new(plan, cwd, env)?;
     let several = all || apps.len() > 1;
     let chosen = if all {

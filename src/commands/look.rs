@@ -27,6 +27,7 @@ use crate::store::fetch::Patience;
 use crate::system::atomic_file::AtomicFile;
 use crate::system::env::Env;
 use crate::system::mask::Mask;
+use crate::system::trail;
 use crate::system::workdir::WorkDir;
 
 pub(super) use app::{App, app_of};
@@ -190,10 +191,13 @@ impl<'l> Looker<'l> {
                     hint: Some("`docker image ls` lists those that it has".to_owned()),
                 }),
             },
-            Word::Either(name) => match self.of_daemon_if_any(&name)? {
-                Some(found) => Ok(found),
-                None => self.of_registry(&name),
-            },
+            Word::Either(name) => {
+                if let Some(found) = self.of_daemon_if_any(&name)? {
+                    return Ok(found);
+                }
+                trail::decided(|| format!("no daemon has `{name}`: its registry is asked"));
+                self.of_registry(&name)
+            }
         }
     }
 

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use super::{AppChoice, Pins, app_at, path_in};
+use crate::ask::licences::Licences;
 use crate::commands::error::Error;
 use crate::finished::prebuilt::{Built, finished};
 use crate::image::oci;
@@ -13,7 +14,7 @@ use crate::model::image::{DiskImage, Platform};
 use crate::model::member::MemberId;
 use crate::needs::survey::Survey;
 use crate::plan::config::{self, Base, DiskBase};
-use crate::plan::{Engine, Plan, PlanOptions, Proof};
+use crate::plan::{Engine, Plan, PlanError, PlanOptions, Proof};
 use crate::render::dockerfile;
 use crate::workspace::Workspace;
 
@@ -21,12 +22,16 @@ use crate::workspace::Workspace;
 pub(super) struct Ground<'w> {
     pub(super) workspace: &'w Workspace,
     survey: OnceLock<Survey<'w>>,
+    licences: OnceLock<Licences>,
 }
 
 impl<'w> Ground<'w> {
     pub(super) fn new(workspace: &'w Workspace) -> Self {
-        let survey = OnceLock::new();
-        Self { workspace, survey }
+        Self {
+            workspace,
+            survey: OnceLock::new(),
+            licences: OnceLock::new(),
+        }
     }
 
     /// The parsed lockfiles and the graph.
@@ -36,6 +41,17 @@ impl<'w> Ground<'w> {
         }
         let survey = Survey::new(self.workspace)?;
         Ok(self.survey.get_or_init(|| survey))
+    }
+
+    /// The licences of the packages that are installed in the workspace.
+    pub(super) fn licences(&self) -> Result<&Licences, Error> {
+        if let Some(licences) = self.licences.get() {
+            return Ok(licences);
+        }
+        let workspace = self.workspace;
+        let dirs = workspace.members.ids().map(|at| &workspace.members[at].dir);
+        let licences = Licences::installed(&workspace.tree, dirs).map_err(PlanError::from)?;
+        Ok(self.licences.get_or_init(|| licences))
     }
 }
 
@@ -82,6 +98,16 @@ impl<'g, 'w> Prepared<'g, 'w> {
             app,
             options,
         })
+    }
+
+    /// What it is an app of.
+    pub(super) fn ground(&self) -> &'g Ground<'w> {
+        self.ground
+    }
+
+    /// The app.
+    pub(super) fn app(&self) -> MemberId {
+        self.app
     }
 
     pub(super) fn root(&self) -> &'w Path {

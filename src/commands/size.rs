@@ -57,7 +57,8 @@ pub fn run(args: &SizeArgs, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Er
     else {
         return Ok(());
     };
-    budget::check_size(budget, app.dir(), &measured.size)?;
+    let rest = "the rest stands above";
+    budget::check_size(budget, app.dir(), &measured.size, rest)?;
     match &against {
         Some(old) => budget::check_growth(budget, app.dir(), &measured.since(old)),
         None => Ok(()),

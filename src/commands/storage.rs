@@ -9,6 +9,7 @@ use crate::show::progress::ProgressMode;
 use crate::show::ui::Ui;
 use crate::store::cache::{Cache, CacheError, Which};
 use crate::system::env::Env;
+use crate::system::trail;
 
 /// The variable with the cache's size limit.
 const SIZE: &str = "SLIMBUILD_CACHE_SIZE";
@@ -97,7 +98,9 @@ pub(super) fn directory(
 ) -> Result<PathBuf, CacheError> {
     let given = given.map(|path| cwd.join(path));
     let directory = given.or_else(|| Cache::directory(env.get("XDG_CACHE_HOME"), env.get("HOME")));
-    directory.ok_or(CacheError::Homeless)
+    let directory = directory.ok_or(CacheError::Homeless)?;
+    trail::decided(|| format!("the cache is `{}`", directory.display()));
+    Ok(directory)
 }
 
 /// The size limit: from a flag, else a variable, else by the disk's size.

@@ -22,6 +22,7 @@ use std::time::Duration;
 use crate::engine::host;
 use crate::model::image::{ImageRef, parts};
 use crate::system::env::Env;
+use crate::system::trail;
 
 use configuration::Configuration;
 use helper::Surroundings;
@@ -170,10 +171,13 @@ impl Logins {
                 }),
             );
             if credential.is_some() {
+                let from = place.name();
+                trail::decided(|| format!("`{registry}` gets the login of {from}"));
                 found.credential = credential;
-                break;
+                return found;
             }
         }
+        trail::decided(|| format!("`{registry}` gets no login: none is stored for it"));
         found
     }
 }

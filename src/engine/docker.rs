@@ -22,7 +22,7 @@ use bollard::API_DEFAULT_VERSION;
 use bollard::models::SystemVersion;
 
 use crate::engine::host::{Address, Host};
-use crate::system::requests;
+use crate::system::trail;
 pub use error::{EngineError, EngineErrorKind};
 pub use images::Labelled;
 pub use load::Loaded;
@@ -189,10 +189,10 @@ impl Docker {
 /// Makes a client. It connects with the first request.
 pub(super) fn client(host: &Host) -> Result<bollard::Docker, bollard::errors::Error> {
     let patience = TIMEOUT.as_secs();
-    let requests = requests::own();
+    let trail = trail::own();
     match host.address() {
-        Address::Ssh(_) => transport::client(host, patience, requests),
-        _ if requests.are_kept() => transport::client(host, patience, requests),
+        Address::Ssh(_) => transport::client(host, patience, trail),
+        _ if trail.is_kept() => transport::client(host, patience, trail),
         Address::Local(path) => bollard::Docker::connect_with_local(
             &path.to_string_lossy(),
             patience,

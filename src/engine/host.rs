@@ -14,6 +14,7 @@ use serde::Deserialize;
 
 use crate::system::credential::redacted;
 use crate::system::env::Env;
+use crate::system::trail;
 
 pub use ssh::Ssh;
 
@@ -189,11 +190,13 @@ pub fn resolve(env: &Env, flag: Option<&str>) -> Result<Host, HostError> {
         (Address::Local(socket), Origin::Default) if !socket.exists() => neighbours(env),
         _ => Vec::new(),
     };
-    Ok(Host {
+    let host = Host {
         address,
         origin,
         neighbours,
-    })
+    };
+    trail::decided(|| format!("the Docker daemon is that of {host}"));
+    Ok(host)
 }
 
 /// The daemon that buildx names as a node's: an address, a context, or `default` for the one that

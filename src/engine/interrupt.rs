@@ -18,6 +18,8 @@ use crate::system::leftovers;
 
 /// How long listeners may take to stop after the first signal. Steps get three seconds of it.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+/// The exit code after a panic, as in other programs in Rust.
+const PANICKED: i32 = 101;
 /// How long removing the noted leftovers may take.
 const CLEANUP_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -121,6 +123,17 @@ pub fn handle_signals() -> io::Result<()> {
     Ok(())
 }
 
+/// Ends the process after a panic as after a signal: what is noted in [`leftovers`] is removed. The
+/// program is compiled without unwinding, so nothing else would remove it.
+pub fn handle_panics() {
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        report(panic);
+        leftovers::remove_all();
+        end_process(PANICKED);
+    }));
+}
+
 async fn obey(mut signals: Signals, sender: watch::Sender<Wish>) {
     let number = signals.next().await;
     FIRST.store(number, Ordering::SeqCst);
@@ -208,7 +221,39 @@ impl Signals {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+    use std::process::Command;
+
     use super::*;
+    use crate::system::workdir::WorkDir;
+
+    /// The process of [`a_panic_leaves_nothing_behind`]. Nothing but the hook removes its directory.
+    #[test]
+    #[ignore = "it ends its process"]
+    fn panics() {
+        handle_panics();
+        let work = WorkDir::new().unwrap();
+        println!("work: {}", work.path().display());
+        std::mem::forget(work);
+        panic!("on purpose");
+    }
+
+    #[test]
+    fn a_panic_leaves_nothing_behind() {
+        let name = "engine::interrupt::tests::panics";
+        let output = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", name, "--ignored", "--nocapture"])
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        let line = said.lines().find_map(|line| line.split_once("work: "));
+        let (_, path) = line.expect(&said);
+        assert!(!Path::new(path).exists(), "{path}");
+        assert_eq!(output.status.code(), Some(101));
+        let reported = String::from_utf8_lossy(&output.stderr);
+        assert!(reported.contains("on purpose"), "{reported}");
+        assert!(!said.contains("test result"), "{said}");
+    }
 
     #[test]
     fn the_second_time_it_is_urgent() {

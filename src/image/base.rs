@@ -100,6 +100,7 @@ pub struct Request {
 
 /// The contents of a base, pinned to the byte.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Contents {
     /// Debian's packages by name.

@@ -9,6 +9,7 @@
 mod base;
 mod budget;
 mod keys;
+mod licenses;
 mod load;
 mod merge;
 mod reader;
@@ -28,6 +29,7 @@ use crate::workspace::manifest::ManifestError;
 
 pub use base::{Base, DiskBase, Mirror, insecure_registry};
 pub use budget::Budget;
+pub use licenses::Licenses;
 pub use load::{inherited, load};
 
 /// The file's name, at the root and beside an app.
@@ -99,6 +101,8 @@ pub struct PlanOptions {
     pub authority: bool,
     /// How large the image may be.
     pub budget: Option<Given<Budget>>,
+    /// Which licences its packages may have.
+    pub licenses: Option<Given<Licenses>>,
     /// A template for the Dockerfile.
     pub template: Option<Given<RepoPath>>,
     /// The engine that makes the image.

@@ -84,6 +84,7 @@ impl<'u> Board<'u> {
 
     /// Shows news of an app. Errors in writing are no reason to end a build.
     pub fn show(&mut self, app: usize, news: News) {
+        self.tell_trail();
         let shown = match &mut self.view {
             View::Rows(rows) => {
                 let prefix = prefix(&self.names, app, self.ui.color());
@@ -126,6 +127,15 @@ impl<'u> Board<'u> {
     pub fn tick(&mut self) {
         if let View::Rows(rows) = &mut self.view {
             rows.tick(Instant::now());
+        }
+        self.tell_trail();
+    }
+
+    /// Shows what is decided and asked for all apps. Rows of a terminal would be torn, so there it comes
+    /// at the end.
+    fn tell_trail(&mut self) {
+        if !matches!(self.view, View::Rows(_)) {
+            self.ui.trail();
         }
     }
 

@@ -10,8 +10,8 @@ use serde::Serialize;
 use crate::engine::fault::Place;
 use crate::show::metadata::Metadata;
 use crate::show::seat::{Ended, Fault, State};
-use crate::system::requests::Request;
 use crate::system::terminal::escape_json;
+use crate::system::trail::Request;
 
 /// A line of the stream.
 #[derive(Serialize)]

@@ -23,7 +23,7 @@ use anstyle::AnsiColor;
 use crate::engine::Event;
 use crate::show::events::{self, Told};
 use crate::show::ui::Ui;
-use crate::system::requests;
+use crate::system::trail;
 
 pub use words::Installs;
 
@@ -186,7 +186,7 @@ impl<'a> Progress<'a> {
     /// Shows what happens outside of the engine's steps: `reading the workspace`, `building
     /// shop/server:latest`.
     pub fn note(&mut self, message: &str) {
-        self.requests();
+        self.trail();
         match &self.view {
             View::Tty(tty) => tty.note(&lines::clean(message, false)),
             View::Plain(_) => self.print(|err| writeln!(err, "{message}")),
@@ -197,19 +197,19 @@ impl<'a> Progress<'a> {
 
     /// Shows an event.
     pub fn event(&mut self, event: &Event) {
-        self.requests();
+        self.trail();
         for event in self.masked.apply(event) {
             self.show(&event);
         }
     }
 
-    /// Shows the requests of this thread that nobody showed yet.
-    fn requests(&mut self) {
-        for request in requests::take() {
+    /// Shows what this thread decided and asked, and nobody showed yet.
+    fn trail(&mut self) {
+        for note in trail::take() {
             match &self.view {
-                View::Tty(tty) => tty.line(&self.ui.request_line(&request)),
+                View::Tty(tty) => tty.line(&self.ui.noted_line(&note)),
                 // Write errors are ignored; see the module's docs.
-                _ => drop(self.ui.request(&request)),
+                _ => drop(self.ui.noted(&note)),
             }
         }
     }
@@ -245,7 +245,7 @@ impl<'a> Progress<'a> {
         if let View::Tty(tty) = &self.view {
             tty.finish();
         }
-        self.ui.requests();
+        self.ui.trail();
         if let Some(title) = &self.section {
             self.ui.end_section(title);
         }

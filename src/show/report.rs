@@ -36,7 +36,7 @@ pub use prune::pruned;
 pub use rebase::rebase;
 pub use sizes::{command, image_size, shortened};
 pub use summary::{SummaryRow, summary};
-pub use why::why;
+pub use why::{chain, why};
 
 /// How to keep a developer's tool that production modules lack.
 const KEEP_TOOL: &str = "write it into `dependencies` to keep it";

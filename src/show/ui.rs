@@ -1,6 +1,8 @@
 //! [`Ui`]: a command's two streams, and the only place that prints. Stdout is for data, stderr for
 //! messages. Foreign text cannot control the terminal on either.
 
+mod noted;
+
 use std::error::Error;
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -15,16 +17,27 @@ use crate::show::events::{self, Line, Told};
 use crate::show::seat::{Fault, Seat, State};
 use crate::system::credential;
 use crate::system::mask::Mask;
-use crate::system::requests::{self, Request};
 use crate::system::terminal::Screen;
+
+/// How much is printed on stderr.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Volume {
+    /// Only errors.
+    Quiet,
+    /// What a user should know.
+    #[default]
+    Normal,
+    /// Decisions and requests too.
+    Verbose,
+}
 
 /// How messages on stderr look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Manner {
     /// Whether they have colours.
     pub color: bool,
-    /// Whether only errors are printed.
-    pub quiet: bool,
+    /// How much is printed.
+    pub volume: Volume,
     /// Whether each is a JSON object on a line of its own.
     pub json: bool,
 }
@@ -46,8 +59,7 @@ pub struct Ui {
     watched: bool,
     /// Whether stderr is a terminal that can be redrawn.
     pub terminal: bool,
-    /// Whether only errors are printed on stderr.
-    quiet: bool,
+    volume: Volume,
     form: Form,
     /// The pipeline that stderr is the log of.
     ci: Ci,
@@ -72,7 +84,7 @@ impl Ui {
             err: Screen::new(Box::new(err), color),
             watched: io::IsTerminal::is_terminal(&io::stdout()),
             terminal,
-            quiet: false,
+            volume: Volume::Normal,
             form: Form::Text,
             ci: Ci::None,
             mask: Mask::default(),
@@ -88,7 +100,7 @@ impl Ui {
             err: Screen::new(err, false),
             watched: false,
             terminal: false,
-            quiet: false,
+            volume: Volume::Normal,
             form: Form::Text,
             ci: Ci::None,
             mask: Mask::default(),
@@ -101,7 +113,7 @@ impl Ui {
     pub fn seated(seat: Seat, manner: Manner) -> Self {
         let mut ui = Self::plain(Box::new(io::sink()), Box::new(seat.lines()));
         ui.err.set_colors(manner.color);
-        ui.quiet = manner.quiet;
+        ui.volume = manner.volume;
         ui.set_json(manner.json);
         ui.seat = Some(seat);
         ui
@@ -111,7 +123,7 @@ impl Ui {
     pub fn manner(&self) -> Manner {
         Manner {
             color: self.color(),
-            quiet: self.quiet,
+            volume: self.volume,
             json: self.is_json(),
         }
     }
@@ -139,9 +151,19 @@ impl Ui {
         self.err.set_colors(color);
     }
 
+    /// How much is printed on stderr.
+    pub fn set_volume(&mut self, volume: Volume) {
+        self.volume = volume;
+    }
+
     /// Whether only errors are printed on stderr.
-    pub fn set_quiet(&mut self, quiet: bool) {
-        self.quiet = quiet;
+    fn is_quiet(&self) -> bool {
+        self.volume == Volume::Quiet
+    }
+
+    /// Whether decisions and requests are printed.
+    pub fn is_verbose(&self) -> bool {
+        self.volume == Volume::Verbose
     }
 
     /// Whether each message is a JSON object, on a line of its own.
@@ -160,7 +182,7 @@ impl Ui {
 
     /// Whether the log has sections.
     pub fn has_sections(&self) -> bool {
-        self.ci != Ci::None && !self.quiet && !self.is_json()
+        self.ci != Ci::None && !self.is_quiet() && !self.is_json()
     }
 
     /// The directory of the app that messages are about, if one is known.
@@ -177,7 +199,7 @@ impl Ui {
     /// choose.
     pub fn choose(&self, question: &str, rows: &[String]) -> io::Result<Option<usize>> {
         let answered = self.terminal && io::IsTerminal::is_terminal(&io::stdin());
-        if !answered || self.quiet || rows.is_empty() {
+        if !answered || self.is_quiet() || rows.is_empty() {
             return Ok(None);
         }
         choice::choose(question, rows, self.err.colors())
@@ -229,9 +251,9 @@ impl Ui {
 
     /// Prints a report for people on stderr, unless only errors are wanted.
     pub fn report(&mut self, text: &str) -> io::Result<()> {
-        self.requests();
+        self.trail();
         match text.trim() {
-            _ if self.quiet => Ok(()),
+            _ if self.is_quiet() => Ok(()),
             "" if self.is_json() => Ok(()),
             message if self.is_json() => self.event(Told::Note { message }),
             _ => self.err.write_all(text.as_bytes()),
@@ -258,37 +280,10 @@ impl Ui {
         events::write(&mut self.err, event)
     }
 
-    /// Prints the requests of this thread that nobody printed yet, if they are kept.
-    pub fn requests(&mut self) {
-        for request in requests::take() {
-            // A request that cannot be shown is no reason to end a build.
-            drop(self.request(&request));
-        }
-    }
-
-    /// Prints a request, unless only errors are wanted.
-    pub fn request(&mut self, request: &Request) -> io::Result<()> {
-        if self.quiet {
-            return Ok(());
-        }
-        if self.is_json() {
-            let address = &self.safe(&request.address);
-            return self.event(Told::request(request, address));
-        }
-        let line = self.request_line(request);
-        writeln!(self.err, "{line}")
-    }
-
-    /// A request as text.
-    pub fn request_line(&self, request: &Request) -> String {
-        let label = self.label("request:", AnsiColor::Blue);
-        format!("{label} {}", self.safe(&request.to_string()))
-    }
-
     /// Prints `warning: …` on stderr, unless only errors are wanted.
     pub fn warn(&mut self, message: &str) -> io::Result<()> {
-        self.requests();
-        if self.quiet {
+        self.trail();
+        if self.is_quiet() {
             return Ok(());
         }
         let message = &self.safe(message);
@@ -311,7 +306,7 @@ impl Ui {
     /// Prints the error that ends the command: one line for each cause, and the hint after a blank
     /// line.
     pub fn error(&mut self, fault: &Fault) {
-        self.requests();
+        self.trail();
         let shown = if self.is_json() {
             let (app, event) = (self.app.as_deref(), Told::error(fault));
             events::line(&Line { app, event }).and_then(|line| writeln!(self.err, "{line}"))
@@ -389,7 +384,7 @@ impl Ui {
 
     /// Writes a pending partial line.
     pub fn flush(&mut self) {
-        self.requests();
+        self.trail();
         // If this fails, there is nowhere to report it.
         drop(self.out.flush().and(self.err.flush()));
     }

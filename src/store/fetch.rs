@@ -18,7 +18,7 @@ use reqwest::blocking::{Client, RequestBuilder};
 
 use crate::model::digest::{Digest, Hasher};
 use crate::store::cache::Cache;
-use crate::system::requests::{self, Requests};
+use crate::system::trail::{self, Trail};
 
 pub use proxies::Proxies;
 pub use timeouts::{Pace, Patience, Stall};
@@ -37,7 +37,7 @@ const CLIENT_MARGIN: Duration = Duration::from_secs(5);
 /// A downloader.
 pub struct Net<'n> {
     connections: Connections,
-    requests: Requests,
+    trail: Trail,
     patience: Patience,
     to: Listener<'n>,
 }
@@ -218,7 +218,7 @@ impl<'n> Net<'n> {
         let client = client().map_err(|error| FetchError::Setup(error.without_url()))?;
         Ok(Self {
             connections: Connections(Some(client)),
-            requests: requests::own(),
+            trail: trail::own(),
             patience,
             to,
         })
@@ -308,7 +308,7 @@ impl<'n> Net<'n> {
         let began = Instant::now();
         let answer = Transfer::begin(shown(url), request, self.patience, self.to.stop);
         let status = answer.as_ref().ok().map(|(head, _)| head.status.as_u16());
-        self.requests.note("GET", url, status, began);
+        self.trail.request("GET", url, status, began);
         answer
     }
 

@@ -1,10 +1,12 @@
 //! Runs work on files on a few threads. Most of that time is spent in the kernel.
 //!
 //! Input: a list, and the work for one item. Output: the results in the list's order, whatever the
-//! number of threads.
+//! number of threads. What `-v` shows is noted as if one thread did it.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::system::trail;
 
 /// More threads than this would only wait for each other in the kernel.
 const MAX_THREADS: usize = 8;
@@ -31,9 +33,14 @@ pub fn map<T: Sync, R: Send>(items: &[T], share: usize, work: impl Fn(&T) -> R +
             done.push((at, share.iter().map(&work).collect::<Vec<R>>()));
         }
     };
+    let trail = trail::own();
+    let help = || {
+        let _kept = trail.clone().enter();
+        part()
+    };
     let mut done = std::thread::scope(|scope| {
         // A thread that cannot be spawned is no loss: this thread does the rest.
-        let spawned = (0..helpers).map(|_| std::thread::Builder::new().spawn_scoped(scope, part));
+        let spawned = (0..helpers).map(|_| std::thread::Builder::new().spawn_scoped(scope, help));
         let spawned: Vec<_> = spawned.filter_map(Result::ok).collect();
         let mut done = part();
         for helper in spawned {
@@ -53,8 +60,12 @@ pub fn both<A: Send, B>(first: impl FnOnce() -> A + Send, second: impl FnOnce() 
     if cores() < 2 {
         return (first(), second());
     }
+    let trail = trail::own();
     std::thread::scope(|scope| {
-        let first = scope.spawn(first);
+        let first = scope.spawn(|| {
+            let _kept = trail.enter();
+            first()
+        });
         let second = second();
         match first.join() {
             Ok(first) => (first, second),
@@ -80,6 +91,19 @@ mod tests {
             let doubled: Vec<usize> = items.iter().map(|item| item * 2).collect();
             assert_eq!(map(&items, 3, |item| item * 2), doubled);
         }
+    }
+
+    #[test]
+    fn notes_of_all_threads_are_those_of_the_first() {
+        let kept = trail::keep();
+        let items: Vec<usize> = (0..100).collect();
+        map(&items, 1, |item| trail::decided(|| item.to_string()));
+        both(
+            || trail::decided(|| "a".to_owned()),
+            || trail::decided(|| "b".to_owned()),
+        );
+        assert_eq!(trail::take().len(), items.len() + 2);
+        drop(kept);
     }
 
     #[test]

@@ -13,6 +13,7 @@ use crate::registry::registry;
 use crate::support::daemon::{one_daemon, skipped};
 use crate::support::pnpm::{built_server, reachable};
 use crate::support::program::{slimbuild, slimbuild_with};
+use crate::support::schema::assert_valid;
 use crate::support::tree::{Tree, shop};
 use crate::support::unique;
 
@@ -92,7 +93,7 @@ fn licences_come_from_what_is_installed() {
     let all = Vec::from_iter(named).join(",");
     ask(&["licenses", "apps/server", "--allow", &all]).text();
     let refused = ask(&["licenses", "apps/server", "--allow", "ISC"]);
-    assert_eq!(refused.code, 1, "{}", refused.stderr);
+    assert_eq!(refused.code, 5, "{}", refused.stderr);
     assert!(refused.stderr.contains("(MIT)"), "{}", refused.stderr);
     assert!(!refused.stderr.contains("(ISC)"), "{}", refused.stderr);
     let notice = ask(&["licenses", "apps/server", "--texts"]).text();
@@ -260,4 +261,124 @@ fn the_time_of_spdx_is_that_of_the_environment() {
     let text = slimbuild_with(&shop(), &arguments, &env).text();
     let document: Value = serde_json::from_str(&text).unwrap();
     assert_eq!(document["creationInfo"]["created"], "2023-11-14T22:13:20Z");
+}
+
+/// The sample with a manifest for each package that the server ships: all are MIT but one.
+fn licensed() -> Tree {
+    let tree = Tree::shop();
+    let list = document(tree.root(), "cyclonedx");
+    for package in packages(&list) {
+        let (name, version) = package.rsplit_once('@').unwrap();
+        let licence = if name == "ajv" { "GPL-3.0-only" } else { "MIT" };
+        let manifest =
+            format!(r#"{{"name": "{name}", "version": "{version}", "license": "{licence}"}}"#);
+        let folder = package.replace('/', "+");
+        let path = format!("node_modules/.pnpm/{folder}/node_modules/{name}/package.json");
+        tree.write(&path, &manifest);
+    }
+    tree
+}
+
+#[test]
+fn a_policy_names_each_package_with_its_chain() {
+    let tree = licensed();
+    let ask = |more: &[&str]| {
+        let words = [&["licenses", "apps/server", "--json"], more].concat();
+        slimbuild(tree.root(), &words)
+    };
+    let policy = |text: &str| tree.write("slimbuild.json", &format!(r#"{{"licenses": {text}}}"#));
+    assert_eq!(ask(&[]).code, 0);
+    policy(r#"{"allow": ["MIT"]}"#);
+    let refused = ask(&[]);
+    assert_eq!(refused.code, 5, "{}", refused.stderr);
+    insta::assert_snapshot!(refused.stderr, @"
+    error: apps/server has 1 package whose licence is not allowed (`licenses` in slimbuild.json):
+      ajv@8.20.0 (GPL-3.0-only): apps/server → (dependencies) ajv@8.20.0
+
+    hint: replace the package; or allow its licence, or name it below `licenses.exceptions` with the reason
+    ");
+    assert_valid(
+        "licenses",
+        &serde_json::from_slice(&refused.stdout).unwrap(),
+    );
+    policy(r#"{"deny": ["GPL-*"]}"#);
+    assert_eq!(ask(&[]).code, 5);
+    // Flags win over the lists, not over the exceptions.
+    assert_eq!(ask(&["--deny", "ISC"]).code, 0);
+    assert_eq!(ask(&["--allow", "MIT,GPL-3.0-only"]).code, 0);
+    policy(r#"{"allow": ["MIT"], "exceptions": {"ajv": "bought"}}"#);
+    assert_eq!(ask(&[]).code, 0);
+    assert_eq!(ask(&["--allow", "MIT"]).code, 0);
+    // The app's own policy adds to that of all.
+    policy(r#"{"allow": ["MIT"]}"#);
+    let own = r#"{"licenses": {"allow": ["GPL-3.0-only"]}}"#;
+    tree.write("apps/server/slimbuild.json", own);
+    assert_eq!(ask(&[]).code, 0);
+}
+
+#[test]
+fn what_is_no_policy_is_refused() {
+    let tree = Tree::shop();
+    let refused = |text: &str| {
+        tree.write("slimbuild.json", &format!(r#"{{"licenses": {text}}}"#));
+        slimbuild(tree.root(), &["licenses", "apps/server"]).refusal(tree.root())
+    };
+    insta::assert_snapshot!(refused(r#"{"allowed": ["MIT"]}"#), @"
+    exit code 1
+    error: `slimbuild.json`, line 1, column 15: there is no key `licenses.allowed`
+
+    hint: did you mean `allow`?
+    ");
+    insta::assert_snapshot!(refused(r#"{"allow": "MIT"}"#), @r#"
+    exit code 1
+    error: `slimbuild.json`, line 1, column 24: `licenses.allow` must be a list of licences, as ["MIT", "BSD-*"], and is `"MIT"`
+    "#);
+    insta::assert_snapshot!(refused(r#"{"allow": []}"#), @"
+    exit code 1
+    error: `slimbuild.json`, line 1, column 24: `licenses.allow` must be a list of at least one licence, and is `[]`
+    ");
+    insta::assert_snapshot!(refused(r#"{"exceptions": ["ajv"]}"#), @r#"
+    exit code 1
+    error: `slimbuild.json`, line 1, column 29: `licenses.exceptions` must be an object with a key for each package ("name" or "name@1.2.3") and the reason, and is `["ajv"]`
+    "#);
+    insta::assert_snapshot!(refused(r#"{"exceptions": {"ajv": ""}}"#), @r#"
+    exit code 1
+    error: `slimbuild.json`, line 1, column 37: `licenses.exceptions.ajv` must be the reason, and is `""`
+    "#);
+    insta::assert_snapshot!(refused("{}"), @"
+    exit code 1
+    error: `slimbuild.json`, line 1, column 14: `licenses` must be an object with `allow`, `deny` and `exceptions`, and is `{}`
+    ");
+}
+
+#[test]
+fn a_build_obeys_the_policy_before_it_begins() {
+    one_daemon("a_build_obeys_the_policy_before_it_begins", |daemon| {
+        let tree = licensed();
+        tree.write("slimbuild.json", r#"{"licenses": {"deny": ["GPL-*"]}}"#);
+        let tag = daemon.tag("licences");
+        let build = |apps: &[&str]| {
+            let words = [
+                apps,
+                &["--no-trial", "--progress", "plain", "-t", &tag.name],
+            ]
+            .concat();
+            daemon.slimbuild(tree.root(), &words)
+        };
+        let refused = build(&["apps/server"]);
+        assert_eq!(refused.code, 5, "{}", refused.stderr);
+        assert!(refused.stderr.contains("ajv@"), "{}", refused.stderr);
+        assert!(!refused.stderr.contains("[internal]"), "{}", refused.stderr);
+        // Where nothing is installed, Docker's build cannot tell.
+        fs_err::remove_dir_all(tree.root().join("node_modules")).unwrap();
+        let unknown = build(&["apps/server"]);
+        assert_eq!(unknown.code, 1, "{}", unknown.stderr);
+        assert!(
+            unknown.stderr.contains(
+                "the licences of apps/server cannot be checked (`licenses` in slimbuild.json)"
+            ),
+            "{}",
+            unknown.stderr
+        );
+    });
 }

@@ -1,6 +1,7 @@
 //! BuildKit without a Docker API: the lab's over mutual TLS, and others behind a socket.
 
 mod agent;
+mod budget;
 mod buildx;
 mod caches;
 mod claims;

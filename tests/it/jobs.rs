@@ -243,6 +243,22 @@ fn with_both(test: &str, run: impl Fn(Engine<'_>, &str)) {
     }
 }
 
+/// Pushes an image as `main` whose source differs from what the job builds.
+fn main_differs(machine: &mut Machine<'_>, registry: &str) {
+    let source = "apps/server/src/main.ts";
+    let before = machine.clone.read(source);
+    machine.clone.append(source, "\nconsole.error('main');\n");
+    let docker = PathBuf::from(&machine.env["DOCKER_CONFIG"]);
+    fs_err::create_dir_all(&docker).unwrap();
+    // `lab:lab`
+    let logins = format!(r#"{{"auths":{{"{registry}":{{"auth":"bGFiOmxhYg=="}}}}}}"#);
+    fs_err::write(docker.join("config.json"), logins).unwrap();
+    let line = format!("{PROGRAM} apps/server -t {registry}/shop/server:main --push");
+    machine.run(&line, &BTreeMap::new());
+    fs_err::remove_file(docker.join("config.json")).unwrap();
+    machine.clone.write(source, &before);
+}
+
 /// The pairs of an object, as texts.
 fn pairs(object: &Value) -> BTreeMap<String, String> {
     let pairs = object.as_object().into_iter().flatten();

@@ -30,7 +30,7 @@ const fn typed(name: &'static str, arguments: &'static [&'static str]) -> Turn {
     }
 }
 
-const TURNS: [Turn; 28] = [
+const TURNS: [Turn; 31] = [
     // The wrong command.
     typed("a misspelt command and an app", &["plna", "apps/server"]),
     typed("a misspelt command alone", &["plna"]),
@@ -106,7 +106,16 @@ const TURNS: [Turn; 28] = [
         "a glob that brings nothing",
         &["plan", "apps/server", "--include", "nope/**"],
     ),
+    typed(
+        "a glob that brings nothing to a pruned workspace",
+        &["prune", "apps/server", "--out", "out", "--include", "nope"],
+    ),
     typed("a push to nowhere", &["apps/server", "--push", "--dry-run"]),
+    typed(
+        "the port of a smoke test in a dry run",
+        &["apps/server", "--smoke-port", "3000", "--dry-run"],
+    ),
+    typed("a file that is not there", &["size", "server.tar"]),
     // slimbuild.json.
     Turn {
         name: "a wrong key",

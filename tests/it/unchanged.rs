@@ -320,3 +320,27 @@ fn arguments_that_want_an_image_are_refused() {
     let end = "it would not be built if registry.example.com/x:slimbuild-";
     assert!(dry.stderr.contains(end), "{}", dry.stderr);
 }
+
+#[test]
+fn a_budget_has_an_image_of_the_registry_measured_again() {
+    let test = "a_budget_has_an_image_of_the_registry_measured_again";
+    let Some(scene) = Scene::new(&["a"], test) else {
+        return;
+    };
+    let words = ["--all", "--skip-unchanged", "--no-trial"];
+    let (states, ..) = scene.states(&words);
+    assert_eq!(states, ["pushed"]);
+    let budget = |size: &str| {
+        let settings = format!(r#"{{"registry": "{}", "budget": "{size}"}}"#, scene.home());
+        scene.tree.write("slimbuild.json", &settings);
+    };
+    budget("1 MB");
+    let over = scene.run(&words);
+    assert_eq!(over.code, 5, "{}", over.stderr);
+    assert!(over.stderr.contains("budget of 1.00 MB"), "{}", over.stderr);
+    budget("1 GB");
+    let (states, ..) = scene.states(&words);
+    assert_eq!(states, ["pushed"]);
+    let (states, ..) = scene.states(&words);
+    assert_eq!(states, ["unchanged"]);
+}

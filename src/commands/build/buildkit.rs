@@ -1,8 +1,10 @@
 //! Builds the image with a BuildKit that is no Docker daemon, by the same Dockerfile.
 
-use super::docker::try_out;
+use super::budget;
+use super::docker::{size_before, try_out};
 use super::driver::Driver;
 use super::job::Job;
+use super::naming;
 use super::outcome::{Done, Made, shown_path};
 use super::request::request;
 use super::watch::{Seen, watch};
@@ -17,7 +19,7 @@ use crate::render::dockerfile;
 use crate::show::ui::Ui;
 use crate::system::atomic_file::AtomicFile;
 
-const REBUILT: &str = "the builder lost its cache between the trial and the push: what it delivered is the same app, built once more";
+const REBUILT: &str = "the builder lost its cache between the check and the delivery: what it delivered is the same app, built once more";
 
 /// The driver for a builder that answers.
 pub(super) struct BuildkitDriver {
@@ -61,32 +63,53 @@ impl Driver for BuildkitDriver {
         let outputs = job.outputs();
         let request = request(job, &self.buildkit);
         let mut answered = None;
-        let (made, seen) = match (&self.load, &job.trial) {
-            (Some(docker), Some(trial)) => {
-                // The image gets its names, and goes elsewhere, when it has come up.
-                let (mut made, seen) =
+        let (made, seen) = match &self.load {
+            Some(docker) if job.is_held_back() => {
+                let before = size_before(docker, job);
+                let (made, seen) =
                     self.run(job, &request, ui, || Ok(vec![Export::Load(docker)]))?;
                 let image = stored(docker, &made)?;
-                answered = Some(try_out(docker, job, &image, trial, ui)?);
-                docker.tag(&image.id, &job.tags)?;
-                if !outputs.is_empty() || job.engine.push {
-                    let request = BuildRequest {
-                        tags: job.tags.clone(),
-                        ..request
-                    };
-                    let (again, _) =
-                        self.run(job, &request, ui, || exports(job, &outputs, None))?;
-                    if again.digest != made.digest {
-                        warn(REBUILT, job.mode, ui)?;
-                    }
-                    made = buildkit::Made {
-                        loaded: made.loaded,
-                        ..again
-                    };
+                if let Some(trial) = &job.trial {
+                    answered = Some(try_out(docker, job, &image, trial, ui)?);
                 }
+                if let Some(limits) = job.limits() {
+                    limits.in_daemon(docker, &image.id, before)?;
+                }
+                docker.tag(&image.id, &job.tags)?;
+                let made = if !outputs.is_empty() || job.engine.push {
+                    self.deliver(job, &made, request, &outputs, ui)?
+                } else {
+                    made
+                };
                 (made, seen)
             }
-            (load, _) => self.run(job, &request, ui, || exports(job, &outputs, load.as_ref()))?,
+            None if job.engine.push && job.budget.is_some() => {
+                let named = BuildRequest {
+                    tags: job.tags.clone(),
+                    ..request
+                };
+                let (made, seen) = self.run(job, &named, ui, || Ok(vec![Export::PushByDigest]))?;
+                if let Some(name) = job.tags.first() {
+                    budget::in_registry(job, name, &made.digest, ui)?;
+                }
+                let made = if outputs.is_empty() {
+                    // Its own manifest: another build would have attestations of another time.
+                    naming::name(job, &made.digest)?;
+                    made
+                } else {
+                    self.deliver(job, &made, named, &outputs, ui)?
+                };
+                (made, seen)
+            }
+            load => {
+                let request = BuildRequest {
+                    tags: job.tags.clone(),
+                    ..request
+                };
+                let done = self.run(job, &request, ui, || exports(job, &outputs, load.as_ref()))?;
+                budget::in_files(job, &outputs)?;
+                done
+            }
         };
         let mut image = Made {
             manifest: Some(made.digest.to_string()),
@@ -139,6 +162,30 @@ impl Driver for BuildkitDriver {
 }
 
 impl BuildkitDriver {
+    /// Gives an image that is known to be right its names, and sends it where it goes: by the same build
+    /// once more, whose steps the builder has.
+    fn deliver(
+        &self,
+        job: &Job<'_>,
+        made: &buildkit::Made,
+        request: BuildRequest,
+        outputs: &[Output],
+        ui: &mut Ui,
+    ) -> Result<buildkit::Made, Error> {
+        let request = BuildRequest {
+            tags: job.tags.clone(),
+            ..request
+        };
+        let (again, _) = self.run(job, &request, ui, || exports(job, outputs, None))?;
+        if again.digest != made.digest {
+            warn(REBUILT, job.mode, ui)?;
+        }
+        Ok(buildkit::Made {
+            loaded: made.loaded,
+            ..again
+        })
+    }
+
     /// Builds, and again after what may pass.
     fn run<'e>(
         &self,

@@ -74,11 +74,13 @@ impl Driver for DockerDriver {
         let request = request(job, &self.buildkit);
         let outputs = job.named_outputs();
         // BuildKit writes them, where the daemon has containerd's image store.
-        let (early, late) = match &job.trial {
-            _ if !self.buildkit.abilities().exports() => (&[][..], &[][..]),
-            None => (&outputs[..], &[][..]),
-            // What is to be tried gets its names, and goes elsewhere, afterwards.
-            Some(_) => (&[][..], &outputs[..]),
+        let (early, late) = if !self.buildkit.abilities().exports() {
+            (&[][..], &[][..])
+        } else if job.is_held_back() {
+            // It gets its names, and goes elsewhere, afterwards.
+            (&[][..], &outputs[..])
+        } else {
+            (&outputs[..], &[][..])
         };
         let inspect = |made: &buildkit::Made| {
             // The digest may be that of a file, whose manifest has other media types.
@@ -105,6 +107,11 @@ impl Driver for DockerDriver {
         let mut answered = None;
         if let Some(trial) = &job.trial {
             answered = Some(try_out(docker, job, &built, trial, ui)?);
+        }
+        if let Some(limits) = job.limits() {
+            limits.in_daemon(docker, &built.id, before)?;
+        }
+        if job.is_held_back() {
             docker.tag(&built.id, &job.tags)?;
         }
         if !late.is_empty() {

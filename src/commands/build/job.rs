@@ -12,6 +12,7 @@ use super::outcome::About;
 use super::unchanged::{PROOF, proof_word};
 use crate::cli::{BuildArg, BuilderArgs, EngineArgs, PrintArg, SmokeArgs};
 use crate::commands::error::Error;
+use crate::commands::licensing::Unchecked;
 use crate::commands::prepared::Prepared;
 use crate::commands::resources::proxies;
 use crate::commands::{identity, labels};
@@ -55,6 +56,10 @@ pub(super) struct Job<'j> {
     pub(super) trial: Option<SmokeRequest>,
     /// How large the image may be.
     pub(super) budget: Option<Given<Budget>>,
+    /// What the image has to keep to, as text.
+    pub(super) kept_to: String,
+    /// Licences that are checked when the packages are installed.
+    pub(super) unchecked: Option<Unchecked>,
     /// The daemon that is asked, if one is named.
     pub(super) host: Option<String>,
     /// Registries that are used without a verified connection.

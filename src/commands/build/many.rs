@@ -25,6 +25,7 @@ use crate::show::report::SummaryRow;
 use crate::show::seat::{Ended, State};
 use crate::show::ui::Ui;
 use crate::system::threads::STACK;
+use crate::system::trail;
 use crate::workspace::Workspace;
 
 use queue::{Queue, Result as AppResult};
@@ -91,8 +92,10 @@ fn worked(
     let (to, news) = sync_channel(NEWS);
     thread::scope(|scope| {
         let worker = thread::Builder::new().stack_size(STACK);
+        let trail = trail::own();
         let worker = worker
             .spawn_scoped(scope, move || {
+                let _kept = trail.enter();
                 // The news end with the work.
                 let to = to;
                 queue.work(&to)

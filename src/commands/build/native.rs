@@ -5,7 +5,6 @@ mod checks;
 mod retry;
 mod targets;
 
-use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 
@@ -34,6 +33,7 @@ use crate::finished::prebuilt::{Built, finished};
 use crate::image::oci::{Elsewhere, Image, Output, Packing};
 use crate::model::digest::Digest;
 use crate::model::image::{ImageRef, ImageSize, Platform};
+use crate::show::downloads::Downloads;
 use crate::show::progress::Progress;
 use crate::show::ui::Ui;
 use crate::store::cache::Cache;
@@ -145,6 +145,9 @@ impl NativeDriver {
             layers: layers.as_ref(),
         };
         let done = making.make(&mut on_event).and_then(|made| {
+            if let Some(limits) = job.limits() {
+                limits.in_cache(&made.image, &fetched.cache, before)?;
+            }
             let to = Targets {
                 outputs: &outputs,
                 docker: self.load.as_ref(),
@@ -265,11 +268,8 @@ fn downloaded(
     work: &Path,
     ui: &mut Ui,
 ) -> Result<Fetched, Error> {
-    let ui = RefCell::new(ui);
-    let begins = |url: &str| {
-        // A closed stderr is no reason to fail.
-        drop(ui.borrow_mut().note(&format!("downloading {url}")));
-    };
+    let downloads = Downloads::new(job.mode, ui);
+    let begins = |url: &str| downloads.begins(url);
     let stop = || job.interrupt.is_raised();
     let to = Listener {
         begins: &begins,
@@ -279,6 +279,7 @@ fn downloaded(
     let alone = job.fetching.lock().unwrap_or_else(PoisonError::into_inner);
     let mut fetched = fetch(&maker, job, terms, work)?;
     drop(alone);
+    downloads.finish();
     if job.engine.no_cache {
         // As with Docker, `--no-cache` is about the build; `--pull` renews the base.
         fetched.cache = fetched.cache.forgetful();
@@ -385,6 +386,9 @@ impl Making<'_> {
             };
             let laid;
             (laid, next) = workshop.build(on_event)?;
+            if let Some(unchecked) = &job.unchecked {
+                unchecked.in_build(&dir, job.root)?;
+            }
             built = Built::Since(laid);
             root = dir;
         }

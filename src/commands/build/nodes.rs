@@ -1,6 +1,7 @@
 //! Builds the images of several platforms with the nodes of one builder, each of which makes those for
 //! itself, and joins them into an index in the registry.
 
+use super::budget;
 use super::driver::Driver;
 use super::job::Job;
 use super::outcome::{Done, Heard, Made, Sent};
@@ -77,6 +78,9 @@ impl Driver for NodesDriver {
         let mut all = All::default();
         for share in &self.shares {
             part(share, job, &mut all, ui)?;
+        }
+        for (name, digest) in job.tags.first().into_iter().zip(&all.digests) {
+            budget::in_registry(job, name, digest, ui)?;
         }
         let registries = Registries {
             logins: &job.logins,
@@ -158,6 +162,8 @@ fn part(share: &Share, job: &Job<'_>, all: &mut All, ui: &mut Ui) -> Result<(), 
         cache_to: to
             .filter_map(|cache: &CacheTo| cache.of_node(&word))
             .collect(),
+        // By digest alone, whatever is checked afterwards.
+        tags: job.tags.clone(),
         ..whole
     };
     let (made, seen) = job.patience().retry(ui, |ui| {

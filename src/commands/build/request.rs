@@ -19,8 +19,8 @@ pub(super) fn request(job: &Job<'_>, buildkit: &Buildkit) -> BuildRequest {
             for_files: buildkit.abilities().rewrites_times(),
         }),
         dockerfile: dockerfile::PATH.to_owned(),
-        // An image that is to be tried gets its names afterwards.
-        tags: if job.trial.is_some() {
+        // An image that is to be tried or measured gets its names afterwards.
+        tags: if job.is_held_back() {
             Vec::new()
         } else {
             job.tags.clone()

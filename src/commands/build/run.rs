@@ -17,6 +17,7 @@ use super::unchanged::{self, Builds, Key, Sought};
 use super::undeclared;
 use crate::cli::{BuildArgs, EngineArgs};
 use crate::commands::error::Error;
+use crate::commands::licensing::{self, Unchecked};
 use crate::commands::names::Names;
 use crate::commands::prepared::{Ground, Prepared};
 use crate::commands::warning::warn;
@@ -65,6 +66,8 @@ pub(super) struct Planned<'g, 'w> {
     pub(super) tags: Vec<ImageRef>,
     /// The image that may be there already.
     pub(super) sought: Option<Sought>,
+    /// Licences that are not known before packages are installed.
+    pub(super) unchecked: Option<Unchecked>,
     /// The engine that is wanted.
     wanted: Engine,
     builder: Option<Nodes>,
@@ -147,7 +150,13 @@ impl<'r> Run<'r> {
         let plan = prepared.plan(wanted, self.pins.as_ref())?;
         let names = Names::new(&prepared, args.tags.clone(), self.env)?;
         let tags = names.early(&prepared, &plan, &args.plan.build_args)?;
+        let unchecked = if args.dry_run {
+            None
+        } else {
+            licensing::before_build(&prepared)?
+        };
         Ok(Planned {
+            unchecked,
             prepared,
             plan,
             names,
@@ -173,6 +182,7 @@ impl<'r> Run<'r> {
             names,
             tags: _,
             sought: _,
+            unchecked,
             wanted,
             builder,
             engine,
@@ -198,7 +208,12 @@ impl<'r> Run<'r> {
                 plan.warnings.push(warning);
             }
         }
-        self.tell_decisions(&plan, &worker, ui)?;
+        if let Some(unchecked) = &unchecked
+            && (plan.engine == Engine::Docker || plan.is_finished())
+        {
+            return Err(unchecked.not_installed());
+        }
+        tell_decisions(&plan, &worker, ui)?;
         let root = prepared.root();
         undeclared::check(prepared.options(), &plan, root)?;
         self.warn_all(&plan.warnings, ui)?;
@@ -229,6 +244,8 @@ impl<'r> Run<'r> {
             trial: job::trial(&plan, args.smoke.clone(), cwd, env)?,
             insecure: prepared.options().insecure_registries.clone(),
             budget: prepared.options().budget.clone(),
+            kept_to: unchanged::limits(prepared.options()),
+            unchecked,
             host: host.map(str::to_owned),
             root,
             plan,
@@ -264,7 +281,7 @@ impl<'r> Run<'r> {
         let done = driver.build(job, ui)?;
         let looks = self.args.engine.skip_unchanged && self.args.engine.push;
         if let Some(identity) = job.identity.as_ref().filter(|_| looks) {
-            let key = Key::new(identity, self.proof(), &self.args);
+            let key = Key::new(identity, self.proof(), &self.args, &job.kept_to);
             unchanged::mark(job, &key, &done, ui)?;
         }
         Ok(done)
@@ -300,16 +317,16 @@ impl<'r> Run<'r> {
         let mut warnings = warnings.iter();
         warnings.try_for_each(|warning| warn(warning, self.mode, ui))
     }
+}
 
-    /// Prints every decision, if that is asked for.
-    fn tell_decisions(&self, plan: &Plan, worker: &Worker, ui: &mut Ui) -> Result<(), Error> {
-        if !self.args.verbose {
-            return Ok(());
-        }
-        let decided = format!("{}\nbuilt by {}\n\n", report::plan(plan), worker.shown());
-        ui.report(&decided)
-            .map_err(Error::io("cannot write to stderr"))
+/// Prints every decision, if that is asked for.
+fn tell_decisions(plan: &Plan, worker: &Worker, ui: &mut Ui) -> Result<(), Error> {
+    if !ui.is_verbose() {
+        return Ok(());
     }
+    let decided = format!("{}\nbuilt by {}\n\n", report::plan(plan), worker.shown());
+    ui.report(&decided)
+        .map_err(Error::io("cannot write to stderr"))
 }
 
 impl Planned<'_, '_> {

@@ -20,9 +20,9 @@ use crate::commands::error::Error;
 
 pub(super) use deliver::{Delivered, deliver};
 pub(in crate::commands) use key::is_key;
-pub(super) use key::{Key, PROOF, proof_word};
+pub(super) use key::{Key, PROOF, limits, proof_word};
 pub(super) use mark::mark;
-pub(super) use seek::{Builds, Looked, Seeker, Sought, would_look};
+pub(super) use seek::{Builds, Looked, Seeker, Sought, repositories, would_look};
 
 /// Refuses arguments with which an image cannot be left out.
 pub(super) fn check(args: &BuildArgs) -> Result<(), Error> {

@@ -14,7 +14,7 @@ use crate::ask::rebase::Rebase;
 use crate::ask::size::{Difference, Size};
 use crate::ask::why::Why;
 use crate::cli::SchemaArg;
-use crate::commands::{ci, hash, ls, plan};
+use crate::commands::{base, bill, cache, ci, hash, ls, plan};
 use crate::show::events::Line;
 use crate::show::metadata::{Metadata, RunMetadata};
 use crate::system::env::Env;
@@ -147,6 +147,11 @@ fn of_types(name: SchemaArg) -> Option<Value> {
         SchemaArg::Size => made::<Size>("slimbuild size --json"),
         SchemaArg::Diff => made::<Difference>("slimbuild diff --json"),
         SchemaArg::Rebase => made::<Rebase>("slimbuild rebase --json"),
+        SchemaArg::Licenses => made::<Vec<bill::Licensed<'_>>>("slimbuild licenses --json"),
+        SchemaArg::Base => made::<base::Document<'_>>("slimbuild base --json"),
+        SchemaArg::Cache => {
+            made::<cache::Document>("slimbuild cache du --json, cache prune --json")
+        }
         SchemaArg::Matrix => made::<Matrix>("slimbuild ci matrix"),
         SchemaArg::Metadata => made::<MetadataFile>("--metadata-file"),
         SchemaArg::Events => made::<Line<'_>>("--progress json: one line"),

@@ -12,7 +12,9 @@ use super::buildx::{self, parameter};
 use super::nodes::Nodes;
 use super::stdio::DIAL;
 use crate::engine::host::{self, Address, Host};
+use crate::system::credential::redacted;
 use crate::system::env::Env;
+use crate::system::trail;
 
 /// The port of buildkitd in its documentation.
 const DEFAULT_PORT: &str = "1234";
@@ -179,6 +181,7 @@ impl Builder {
         certificates: Option<Certificates>,
         env: &Env,
     ) -> Result<Nodes, BuildkitError> {
+        trail::decided(|| format!("the builder is `{}`, named by {origin}", redacted(text)));
         if text.contains("://") {
             return Self::parse(text, origin, certificates, env).map(Nodes::from);
         }

@@ -16,7 +16,7 @@ use tonic::transport::{self, Endpoint};
 use super::dial::{dial, judge};
 use super::{Builder, BuildkitError};
 use crate::engine::wire::Connection;
-use crate::system::requests::{self, Requests};
+use crate::system::trail::{self, Trail};
 
 /// How many bytes may be under way. HTTP/2's default of 64 kB would make slow links slower.
 pub(super) const WINDOW_BYTES: u32 = 4 * 1024 * 1024;
@@ -30,7 +30,7 @@ pub(super) type Client = ControlClient<Channel>;
 pub(super) struct Channel {
     calls: transport::Channel,
     address: String,
-    requests: Requests,
+    trail: Trail,
 }
 
 /// Connects to a builder.
@@ -46,7 +46,7 @@ pub(super) async fn connect(builder: &Builder) -> Result<Channel, BuildkitError>
     Ok(Channel {
         calls,
         address: builder.address(),
-        requests: requests::own(),
+        trail: trail::own(),
     })
 }
 
@@ -63,12 +63,12 @@ impl Service<Request<Body>> for Channel {
         let began = Instant::now();
         let method = request.method().clone();
         let address = format!("{}{}", self.address, request.uri().path());
-        let requests = self.requests.clone();
+        let trail = self.trail.clone();
         let answer = self.calls.call(request);
         Box::pin(async move {
             let answer = answer.await;
             let status = answer.as_ref().ok().map(|answer| answer.status().as_u16());
-            requests.note(method.as_str(), &address, status, began);
+            trail.request(method.as_str(), &address, status, began);
             answer
         })
     }

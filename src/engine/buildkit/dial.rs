@@ -15,7 +15,7 @@ use crate::engine::docker;
 use crate::engine::host::Address;
 use crate::engine::piped::{self, Begins};
 use crate::engine::wire::{Connection, HTTP, connect, local};
-use crate::system::requests;
+use crate::system::trail;
 
 /// How long a connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
@@ -40,7 +40,7 @@ pub(super) async fn dial(builder: &Builder) -> Result<Box<dyn Connection>, Build
                 Ok(Err(NotUpgraded::Refused(status, _))) => Some(status.as_u16()),
                 Ok(Err(NotUpgraded::Broken(_))) | Err(_) => None,
             };
-            requests::own().note("POST", &format!("{address}/grpc"), status, began);
+            trail::own().request("POST", &format!("{address}/grpc"), status, began);
             let upgraded = upgraded.map_err(late)?;
             Box::new(upgraded.map_err(|error| match error {
                 NotUpgraded::Broken(error) => failed(error),

@@ -79,6 +79,11 @@ impl Configuration {
         })
     }
 
+    /// What it is called in messages.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Everything secret in it.
     pub(super) fn passwords(&self) -> impl Iterator<Item = String> {
         let logins = self.logins.values();

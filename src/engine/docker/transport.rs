@@ -14,26 +14,22 @@ use hyper_util::rt::TokioIo;
 
 use crate::engine::host::Host;
 use crate::engine::wire;
-use crate::system::requests::Requests;
+use crate::system::trail::Trail;
 
 type Response = hyper::Response<hyper::body::Incoming>;
 
 /// Makes a client. It connects with each request.
-pub(super) fn client(
-    host: &Host,
-    timeout: u64,
-    requests: Requests,
-) -> Result<bollard::Docker, Error> {
+pub(super) fn client(host: &Host, timeout: u64, trail: Trail) -> Result<bollard::Docker, Error> {
     let host = host.clone();
     let transport = move |request: BollardRequest| {
-        let (host, requests) = (host.clone(), requests.clone());
+        let (host, trail) = (host.clone(), trail.clone());
         async move {
             let began = Instant::now();
             let method = request.method().clone();
             let address = format!("{}{}", host.address(), request.uri().path());
             let answer = send(&host, request).await;
             let status = answer.as_ref().ok().map(|answer| answer.status().as_u16());
-            requests.note(method.as_str(), &address, status, began);
+            trail.request(method.as_str(), &address, status, began);
             answer
         }
     };

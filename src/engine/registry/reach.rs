@@ -11,7 +11,7 @@ use super::http::{Fault, challenge};
 use super::token::Challenge;
 use super::trust::{Certificates, Trust, is_here};
 use crate::store::fetch::{Cause, Proxies, redirects};
-use crate::system::requests::{self, Requests};
+use crate::system::trail::{self, Trail};
 
 /// What a server without TLS is called.
 pub(super) const NO_TLS: &str = "the registry does not speak TLS";
@@ -35,7 +35,7 @@ pub(super) struct Reach {
     /// needed, since it takes a while to read the system's certificates.
     others: OnceCell<reqwest::Client>,
     first: AsyncCell<First>,
-    requests: Requests,
+    trail: Trail,
 }
 
 /// What the registry said first.
@@ -109,7 +109,7 @@ impl Reach {
             own,
             others,
             first: AsyncCell::new(),
-            requests: requests::own(),
+            trail: trail::own(),
         })
     }
 
@@ -156,7 +156,7 @@ impl Reach {
         let answer = request.send().await;
         let status = answer.as_ref().ok().map(|answer| answer.status().as_u16());
         let method = method.as_str();
-        self.requests.note(method, url.as_str(), status, began);
+        self.trail.request(method, url.as_str(), status, began);
         answer.map_err(|error| self.fault(url, error))
     }
 

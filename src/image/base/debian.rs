@@ -50,8 +50,10 @@ const ARCHIVES: [(&str, &str); 3] = [
 
 /// One package, pinned to the byte.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct DebianPackage {
+    /// Debian's version.
     pub version: String,
     /// Its path on the mirror: `debian/pool/main/…`.
     pub path: String,

@@ -2,6 +2,7 @@
 
 use super::base;
 use super::budget;
+use super::licenses;
 use super::reader::{Entry, Node};
 use super::values;
 use super::{ConfigError, PlanOptions};
@@ -10,7 +11,7 @@ use crate::model::path::RepoPath;
 use crate::model::tag::TagTemplate;
 
 /// The keys that an app may have, in the order in which `slimbuild init` writes them.
-pub const KEYS: [&str; 29] = [
+pub const KEYS: [&str; 30] = [
     "kind",
     "node",
     "base",
@@ -39,6 +40,7 @@ pub const KEYS: [&str; 29] = [
     "image",
     "tags",
     "budget",
+    "licenses",
     "template",
 ];
 
@@ -150,6 +152,7 @@ fn key(
         "image" => options.image = Some(node.given(values::image_pattern(node)?)),
         "tags" => options.tags = Some(node.given(values::tags(node)?)),
         "budget" => options.budget = Some(node.given(budget::budget(node)?)),
+        "licenses" => options.licenses = Some(node.given(licenses::licenses(node)?)),
         "template" => options.template = Some(node.given(values::file(node, dir)?)),
         _ => {
             let mut known = KEYS.to_vec();

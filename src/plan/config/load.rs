@@ -6,6 +6,7 @@ use super::{ConfigError, FILE, PlanOptions};
 use crate::files::tree::Limit;
 use crate::model::member::MemberId;
 use crate::model::path::RepoPath;
+use crate::system::trail;
 use crate::workspace::Workspace;
 use crate::workspace::manifest::{ManifestError, parse_jsonc_tree};
 
@@ -13,6 +14,24 @@ use crate::workspace::manifest::{ManifestError, parse_jsonc_tree};
 /// the root's defaults.
 pub fn load(workspace: &Workspace, app: MemberId) -> Result<PlanOptions, ConfigError> {
     let member = &workspace.members[app];
+    trail::decided(|| {
+        let dirs = [RepoPath::ROOT, member.dir.clone()];
+        let own = usize::from(!member.dir.is_root());
+        let files = dirs[..=own].iter().filter_map(|dir| dir.join(FILE).ok());
+        let files = files.filter(|file| workspace.tree.is_file(file).unwrap_or_default());
+        let files: Vec<String> = files.map(|file| format!("`{file}`")).collect();
+        match files.len() {
+            0 => format!(
+                "the settings of `{}` are the defaults: there is no `{FILE}`",
+                member.dir
+            ),
+            _ => format!(
+                "the settings of `{}` are in {}",
+                member.dir,
+                files.join(" and ")
+            ),
+        }
+    });
     if member.dir.is_root() {
         // Its own file is the root's.
         return inherited(workspace, app);

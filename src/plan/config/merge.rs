@@ -82,6 +82,13 @@ impl PlanOptions {
             ssh: joined(below.ssh, self.ssh),
             authority: self.authority || below.authority,
             budget: self.budget.or(below.budget),
+            licenses: match (self.licenses, below.licenses) {
+                (Some(own), Some(below)) => Some(Given {
+                    value: own.value.over(below.value),
+                    source: own.source,
+                }),
+                (own, below) => own.or(below),
+            },
             template: self.template.or(below.template),
             engine: self.engine,
             disk_base: self.disk_base.or(below.disk_base),

@@ -5,6 +5,7 @@ use insta::assert_snapshot;
 use super::*;
 use crate::show::seat::{Doing, Fault};
 use crate::show::testing::Screen;
+use crate::show::ui::Volume;
 
 /// A stream that can be read afterwards.
 #[derive(Clone, Default)]
@@ -69,7 +70,9 @@ fn doing(count: (usize, usize), step: &str, detail: &str) -> News {
 fn printed(mode: ProgressMode) -> String {
     let sink = Sink::default();
     let mut ui = Ui::plain(Box::new(io::sink()), Box::new(sink.clone()));
-    ui.set_quiet(mode == ProgressMode::Quiet);
+    if mode == ProgressMode::Quiet {
+        ui.set_volume(Volume::Quiet);
+    }
     let mut board = Board::new(mode, names(3), &mut ui);
     let retrying = State::Retrying { number: 2, of: 3 };
     for (app, news) in [

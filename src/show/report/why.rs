@@ -82,7 +82,7 @@ fn route(text: &mut Lines, place: &str, route: &Route) {
 }
 
 /// `apps/server → (dependencies) fastify@5.12.8 → ajv@8.20.0`
-pub(super) fn chain(chain: &Chain) -> String {
+pub fn chain(chain: &Chain) -> String {
     let mut text = chain.from.clone();
     if chain.steps.is_empty() {
         text.push_str(" itself");

@@ -20,6 +20,7 @@ const MAX_COUNTED: usize = 200_000;
 
 /// The kinds of entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum CacheKind {
     /// Layers as they are sent, and downloads.
@@ -56,6 +57,7 @@ pub(super) struct Item {
 
 /// The entries of one kind.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct KindUsage {
     /// The kind.
@@ -66,11 +68,13 @@ pub struct KindUsage {
     pub bytes: u64,
     /// When one of them was last used.
     #[serde(serialize_with = "as_text")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub last_used: Option<SystemTime>,
 }
 
 /// The entries of all kinds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Usage {
     /// One row for each kind.
     pub kinds: Vec<KindUsage>,

@@ -22,8 +22,10 @@ const REUSED_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// One version of a package, pinned to its bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Published {
+    /// npm's version.
     pub version: String,
     /// The digest of its archive, as npm writes it.
     pub integrity: String,

@@ -8,6 +8,7 @@ use ipnet::IpNet;
 use reqwest::{Proxy, Url};
 
 use super::{Cause, shown};
+use crate::system::trail;
 
 /// Proxies from the environment, named like curl's `http_proxy`.
 #[derive(Debug, Clone, Default)]
@@ -43,6 +44,13 @@ impl Proxies {
         for proxy in [&self.http, &self.https].into_iter().flatten() {
             // The rule would pass over an address that is none.
             Proxy::all(proxy)?;
+            trail::decided(|| {
+                let proxy = shown(proxy);
+                let none = self.none.as_deref().unwrap_or("none");
+                format!(
+                    "requests go through the proxy `{proxy}`, except to this machine and to `NO_PROXY` ({none})"
+                )
+            });
         }
         let proxies = self.clone();
         Ok(Proxy::custom(move |url| proxies.of(url).map(str::to_owned)))

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{LOGIN, Machine, Origin, of_page, pairs, with_both};
+use super::{LOGIN, Machine, Origin, main_differs, of_page, pairs, with_both};
 
 /// The workflows that tests here run.
-pub(super) const RUN: [&str; 3] = [
+pub(super) const RUN: [&str; 4] = [
+    "contents.md: .github/workflows/size.yml",
     "github-actions.md: .github/workflows/all.yml",
     "github-actions.md: .github/workflows/image.yml",
     "only-what-changed.md: .github/workflows/apps.yml",
@@ -215,6 +216,25 @@ fn the_workflow_for_a_built_workspace_is_run_as_written() {
         let name = format!("\n{registry}/shop/{app}:{}\n", origin.head);
         assert!(printed.contains(&name), "{printed}");
     }
+}
+
+#[test]
+fn the_workflow_for_a_pull_request_is_run_as_written() {
+    let test = "the_workflow_for_a_pull_request_is_run_as_written";
+    with_both(test, |engine, registry| {
+        let origin = Origin::new();
+        let [workflow] = &of_page("contents.md", ".github/workflows/size.yml")[..] else {
+            panic!("one workflow");
+        };
+        let document = workflow.document(registry);
+        let mut machine = Machine::new(&origin, engine, registry);
+        main_differs(&mut machine, registry);
+        let server = &document["jobs"]["server"];
+        job(&mut machine, server, &mut Facts::default(), &origin);
+        let summary = fs_err::read_to_string(machine.file("summary.md")).unwrap();
+        assert!(summary.contains("| `apps/server` | pushed |"), "{summary}");
+        assert!(summary.contains("main.js"), "{summary}");
+    });
 }
 
 #[test]

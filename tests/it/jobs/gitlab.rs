@@ -1,14 +1,17 @@
 //! Pipelines of GitLab.
 
 use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
 
 use serde_json::Value;
 
-use super::{Engine, LOGIN, Machine, Origin, of_page, pairs, with_both};
+use super::{Engine, LOGIN, Machine, Origin, main_differs, of_page, pairs, with_both};
 use crate::support::tree::repository;
 
 /// The pipelines that tests here run.
-pub(super) const RUN: [&str; 5] = [
+pub(super) const RUN: [&str; 6] = [
+    "contents.md: .gitlab-ci.yml",
     "gitlab.md: .gitlab-ci.yml",
     "gitlab.md: .gitlab-ci.yml",
     "gitlab.md: .gitlab-ci.yml",
@@ -116,6 +119,68 @@ fn the_pipelines_for_one_app_are_run_as_written() {
             assert_eq!(image["cache"]["paths"][0], ".slimbuild-cache");
             assert_eq!(job(&mut machine, image, &BTreeMap::new(), &origin), name);
         }
+    });
+}
+
+/// An interface of GitLab that takes one note. Returns its address, and the request when it has come.
+fn notes() -> (String, std::thread::JoinHandle<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}/api/v4", listener.local_addr().unwrap());
+    let taking = std::thread::spawn(move || {
+        let (stream, _) = listener.accept().unwrap();
+        let mut reader = BufReader::new(stream);
+        let (mut request, mut length) = (String::new(), 0);
+        loop {
+            let mut line = String::new();
+            reader.read_line(&mut line).unwrap();
+            if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
+                length = value.trim().parse().unwrap();
+            }
+            request += &line;
+            if line.trim().is_empty() {
+                break;
+            }
+        }
+        let mut body = vec![0; length];
+        reader.read_exact(&mut body).unwrap();
+        let answer = b"HTTP/1.1 201 Created\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}";
+        reader.get_mut().write_all(answer).unwrap();
+        request + std::str::from_utf8(&body).unwrap()
+    });
+    (address, taking)
+}
+
+#[test]
+fn the_pipeline_for_a_merge_request_is_run_as_written() {
+    let test = "the_pipeline_for_a_merge_request_is_run_as_written";
+    with_both(test, |engine, registry| {
+        let origin = Origin::new();
+        let [pipeline] = &of_page("contents.md", ".gitlab-ci.yml")[..] else {
+            panic!("one pipeline");
+        };
+        let document = pipeline.document(registry);
+        let mut machine = Machine::new(&origin, engine, registry);
+        main_differs(&mut machine, registry);
+        let (address, taking) = notes();
+        let more = [
+            ("NOTES_TOKEN", "glpat-notes"),
+            ("CI_API_V4_URL", &*address),
+            ("CI_PROJECT_ID", "7"),
+            ("CI_MERGE_REQUEST_IID", "3"),
+            ("no_proxy", "127.0.0.1"),
+        ];
+        let more = more.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        job(
+            &mut machine,
+            &document["size-server"],
+            &more.into_iter().collect(),
+            &origin,
+        );
+        let note = taking.join().unwrap();
+        let line = "POST /api/v4/projects/7/merge_requests/3/notes ";
+        assert!(note.starts_with(line), "{note}");
+        assert!(note.contains("PRIVATE-TOKEN: glpat-notes"), "{note}");
+        assert!(note.contains("body=") && note.contains("main.js"), "{note}");
     });
 }
 

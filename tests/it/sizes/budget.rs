@@ -1,10 +1,13 @@
-//! The budget of an image, in `slimbuild size`.
+//! The budget of an image, in `slimbuild size` and in builds.
 
 use insta::assert_snapshot;
 
 use super::layout::{package, server};
+use crate::registry::registry;
+use crate::support::daemon::each_daemon;
 use crate::support::program::{Outcome, slimbuild};
 use crate::support::tree::Tree;
+use crate::support::unique;
 
 /// The sizes of the app's image in a workspace with a budget.
 fn size(tree: &Tree, budget: &str, more: &[&str]) -> Outcome {
@@ -43,13 +46,13 @@ fn an_image_above_its_budget_has_an_exit_code_of_its_own() {
     exit code 5
     the image of apps/server has 584.19 kB, which is 1 B more than its budget of 584.19 kB (`budget` in apps/server/slimbuild.json)
 
-    hint: most is in fastify@5.2.0 (60.04 kB), @img/sharp-linuxmusl-x64@0.33.5 (40.08 kB) and ajv@8.17.1 (30.03 kB); `slimbuild size apps/server` tells the rest
+    hint: most is in fastify@5.2.0 (60.04 kB), @img/sharp-linuxmusl-x64@0.33.5 (40.08 kB) and ajv@8.17.1 (30.03 kB); the rest stands above
     ");
     assert_snapshot!(warning(size(&tree, "\"0.5 MB\"", &[])), @"
     exit code 5
     the image of apps/server has 584.19 kB, which is 84.19 kB more than its budget of 500.00 kB (`budget` in apps/server/slimbuild.json)
 
-    hint: most is in fastify@5.2.0 (60.04 kB), @img/sharp-linuxmusl-x64@0.33.5 (40.08 kB) and ajv@8.17.1 (30.03 kB); `slimbuild size apps/server` tells the rest
+    hint: most is in fastify@5.2.0 (60.04 kB), @img/sharp-linuxmusl-x64@0.33.5 (40.08 kB) and ajv@8.17.1 (30.03 kB); the rest stands above
     ");
     let growth = r#"{ "size": "1 MB", "growth": "1 kB" }"#;
     assert_snapshot!(warning(size(&tree, growth, &["--against", "oci:small"])), @"
@@ -83,4 +86,65 @@ fn what_is_no_budget_is_refused() {
 
     hint: did you mean `growth`?
     ");
+}
+
+const MAIN: &str = "require('node:http').createServer((_, answer) => answer.end()).listen(3000);";
+
+/// A server whose build writes it, with a budget.
+fn api(budget: &str) -> Tree {
+    let tree = crate::trial::server(MAIN);
+    let build = format!(
+        "const fs = require('node:fs'); fs.mkdirSync('dist', {{ recursive: true }}); fs.writeFileSync('dist/main.js', {MAIN:?});"
+    );
+    tree.write("apps/api/build.js", &build);
+    allow(&tree, budget);
+    tree
+}
+
+fn allow(tree: &Tree, budget: &str) {
+    tree.write("slimbuild.json", &format!(r#"{{ "budget": "{budget}" }}"#));
+}
+
+/// Whether a registry has this tag.
+fn is_pushed(tree: &Tree, name: &str) -> bool {
+    let looked = slimbuild(tree.root(), &["size", &format!("docker://{name}")]);
+    looked.code == 0
+}
+
+#[test]
+fn what_a_daemon_makes_gets_no_name_above_its_budget() {
+    let test = "what_a_daemon_makes_gets_no_name_above_its_budget";
+    let Some(registry) = registry("LAB_REGISTRY", "127.0.0.1:5000", test) else {
+        return;
+    };
+    each_daemon(test, |daemon| {
+        let tree = api("1 MB");
+        let name = format!("{registry}/slimbuild-it/budget-{}:1", unique());
+        let build = |more: &[&str]| {
+            let words = [&["apps/api", "--no-trial", "-t", &name], more].concat();
+            daemon.slimbuild(tree.root(), &words)
+        };
+        let there = || daemon.wait(daemon.client.inspect_image(&name)).is_ok();
+        let over = build(&["--push"]);
+        assert_eq!(over.code, 5, "{}", over.stderr);
+        assert!(
+            over.stderr.contains("more than its budget of 1.00 MB"),
+            "{}",
+            over.stderr
+        );
+        assert!(!there() && !is_pushed(&tree, &name), "{}", over.stderr);
+        // The hint names the image that is there.
+        let (_, rest) = over.stderr.split_once("`slimbuild size ").unwrap();
+        let image = rest.split('`').next().unwrap();
+        daemon.slimbuild(tree.root(), &["size", image]).bytes();
+        allow(&tree, "2 GB");
+        build(&["--push"]).bytes();
+        assert!(there() && is_pushed(&tree, &name));
+        // One that is there already keeps to it too.
+        build(&["--skip-unchanged"]).bytes();
+        allow(&tree, "1 MB");
+        let unchanged = build(&["--skip-unchanged"]);
+        assert_eq!(unchanged.code, 5, "{}", unchanged.stderr);
+        daemon.remove(&name);
+    });
 }

@@ -96,7 +96,7 @@ fn sizes_are_the_same_everywhere() {
         );
         daemon.remove(&name);
     });
-    // A budget that it exceeds: it is made all the same.
+    // A budget that it exceeds: nothing is written.
     tree.write("apps/server/slimbuild.json", r#"{ "budget": "1 MB" }"#);
     let over = made(&tree, &name, "over.tar", &[]);
     assert_eq!(over.code, 5, "{}", over.stderr);
@@ -106,7 +106,18 @@ fn sizes_are_the_same_everywhere() {
         over.stderr
     );
     assert!(over.stderr.contains("most is in zod@"), "{}", over.stderr);
-    assert!(tree.root().join("over.tar").exists());
+    assert!(!tree.root().join("over.tar").exists());
+    // Licences of packages that the build itself installs.
+    let policy = r#"{ "licenses": { "deny": ["MIT"] } }"#;
+    tree.write("apps/server/slimbuild.json", policy);
+    let denied = made(&tree, &name, "over.tar", &[]);
+    assert_eq!(denied.code, 5, "{}", denied.stderr);
+    assert!(
+        denied.stderr.contains(" (MIT): apps/server "),
+        "{}",
+        denied.stderr
+    );
+    assert!(!tree.root().join("over.tar").exists());
     tree.remove("apps/server/slimbuild.json");
     // The second image differs in one file: only its layer is received.
     tree.append("apps/server/src/main.ts", "\nconsole.error('changed');\n");

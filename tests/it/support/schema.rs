@@ -10,8 +10,9 @@ use super::program::slimbuild;
 use super::tree::repository;
 
 /// The documents that have a schema.
-pub(crate) const DOCUMENTS: [&str; 11] = [
-    "plan", "ls", "hash", "why", "graph", "size", "diff", "rebase", "matrix", "metadata", "events",
+pub(crate) const DOCUMENTS: [&str; 14] = [
+    "plan", "ls", "hash", "why", "graph", "size", "diff", "rebase", "licenses", "base", "cache",
+    "matrix", "metadata", "events",
 ];
 
 /// A schema as the program prints it.

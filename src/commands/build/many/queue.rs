@@ -7,7 +7,6 @@ use std::thread;
 use std::time::Instant;
 
 use super::refused;
-use crate::commands::build::budget;
 use crate::commands::build::outcome::{About, Done};
 use crate::commands::build::run::{Planned, Run};
 use crate::commands::build::unchanged::{Looked, Seeker};
@@ -21,9 +20,9 @@ use crate::plan::Plan;
 use crate::show::metadata::Metadata;
 use crate::show::progress::ProgressMode;
 use crate::show::seat::{Ended, News, Seat, State};
-use crate::show::ui::{Manner, Ui};
-use crate::system::requests;
+use crate::show::ui::{Manner, Ui, Volume};
 use crate::system::threads::{self, STACK};
+use crate::system::trail;
 
 /// The most apps that are built at once here by default: each takes memory too.
 const MAX_HERE: usize = 8;
@@ -263,7 +262,7 @@ impl<'q, 'w> Queue<'q, 'w> {
     /// Builds an app as it would be built alone.
     fn build(&self, app: usize, planned: Planned<'_, '_>, to: &Teller) {
         let began = Instant::now();
-        let _kept = self.run.args.verbose.then(requests::keep);
+        let _kept = (self.manner.volume == Volume::Verbose).then(trail::keep);
         let mut ui = self.ui(app, to);
         ui.set_state(State::Building);
         let made = self.made(planned, began, &mut ui);
@@ -296,9 +295,7 @@ impl<'q, 'w> Queue<'q, 'w> {
     ) -> std::result::Result<(Result, Ended), Error> {
         let (job, driver) = self.run.prepare(planned, Some(&self.interrupt), ui)?;
         let done = self.run.build(&job, &*driver, ui)?;
-        let reported = self.reported(&done, job.about(), began, ui)?;
-        budget::check(&job, &done, ui)?;
-        Ok(reported)
+        self.reported(&done, job.about(), began, ui)
     }
 
     /// Reports an image. Returns what is left of its app.

@@ -1,6 +1,7 @@
 //! Gives unchanged images their names again.
 
 use super::seek::{Sought, There};
+use crate::commands::build::budget::Limits;
 use crate::commands::build::outcome::{Done, Made};
 use crate::commands::build::run::{Planned, Run};
 use crate::commands::error::Error;
@@ -8,7 +9,7 @@ use crate::commands::resources::proxies;
 use crate::engine::docker::Docker;
 use crate::engine::registry::{Found, Pushed, Registries, RegistryError, Retag, Trust};
 use crate::engine::{Interrupt, Logins, host};
-use crate::model::image::{ImageRef, ImageSize};
+use crate::model::image::ImageSize;
 use crate::show::progress::Summary;
 use crate::store::cache::Cache;
 use crate::store::fetch::Patience;
@@ -56,7 +57,7 @@ pub(in crate::commands::build) fn deliver(
     };
     let mut pushed = retags.iter().zip(pushed);
     let delivered = parts.into_iter().map(|part| match part {
-        Part::Daemon(planned, id) => in_daemon(run, planned, &id),
+        Part::Daemon(planned, id) => in_daemon(run, planned, &id, interrupt),
         Part::Registry(count) => in_registry(pushed.by_ref().take(count).collect()),
     });
     Ok(delivered.collect())
@@ -134,8 +135,13 @@ fn in_registry(parts: Vec<(&Retag, Result<Pushed, RegistryError>)>) -> Delivered
     }))
 }
 
-fn in_daemon(run: &Run<'_>, planned: &Planned<'_, '_>, id: &str) -> Delivered {
-    match tagged(run, &planned.tags, id) {
+fn in_daemon(
+    run: &Run<'_>,
+    planned: &Planned<'_, '_>,
+    id: &str,
+    interrupt: &Interrupt,
+) -> Delivered {
+    match tagged(run, planned, id, interrupt) {
         Ok(Some(done)) => Delivered::Unchanged(Box::new(done)),
         Ok(None) => Delivered::Build("the daemon gives an image no digest".to_owned()),
         Err(error) => Delivered::Failed(error),
@@ -143,12 +149,28 @@ fn in_daemon(run: &Run<'_>, planned: &Planned<'_, '_>, id: &str) -> Delivered {
 }
 
 /// `None` if what should be printed is not known of it.
-fn tagged(run: &Run<'_>, names: &[ImageRef], id: &str) -> Result<Option<Done>, Error> {
+fn tagged(
+    run: &Run<'_>,
+    planned: &Planned<'_, '_>,
+    id: &str,
+    interrupt: &Interrupt,
+) -> Result<Option<Done>, Error> {
+    let names = &planned.tags;
     let host = host::resolve(run.env, run.args.plan.host.as_deref())?;
     let docker = Docker::reach(&host)?;
     let image = docker.inspect(id)?;
     if run.args.print.needs_a_digest() && !image.in_containerd {
         return Ok(None);
+    }
+    if let Some(budget) = &planned.prepared.options().budget {
+        let limits = Limits {
+            budget,
+            app: &planned.plan.app.dir,
+            interrupt,
+        };
+        let named = names.first().map(|name| docker.inspect(&name.to_string()));
+        let before = named.and_then(Result::ok).map(|image| image.unpacked);
+        limits.in_daemon(&docker, &image.id, before)?;
     }
     docker.tag(&image.id, names)?;
     let made = Made {

@@ -5,7 +5,7 @@ use std::error::Error as _;
 use std::thread::{Builder as Thread, Scope, ScopedJoinHandle};
 use std::time::Duration;
 
-use super::key::{Key, PROOF, proof_word};
+use super::key::{Key, PROOF, limits, proof_word};
 use crate::commands::build::run::{Planned, Run};
 use crate::commands::build::{driver, job};
 use crate::commands::error::Error;
@@ -22,8 +22,8 @@ use crate::model::image::{ImageRef, Platform, parts};
 use crate::plan::{Engine, Plan};
 use crate::store::cache::Cache;
 use crate::store::fetch::Patience;
-use crate::system::requests;
 use crate::system::threads::STACK;
+use crate::system::trail;
 
 /// How long a run waits for answers, after all apps are planned.
 const LIMIT: Duration = Duration::from_secs(2);
@@ -118,11 +118,11 @@ impl<'s, 'r> Seeker<'s, 'r> {
         scope: &'scope Scope<'scope, 's>,
     ) -> Result<(Self, ScopedJoinHandle<'scope, Result<Looked, Error>>), Error> {
         let (asker, questions) = questions();
-        let requests = requests::own();
+        let trail = trail::own();
         let thread = Thread::new().stack_size(STACK);
         let looking = thread
             .spawn_scoped(scope, move || {
-                let _kept = requests.enter();
+                let _kept = trail.enter();
                 look(run, questions, interrupt)
             })
             .map_err(Error::io("cannot start a thread"))?;
@@ -155,7 +155,7 @@ impl<'s, 'r> Seeker<'s, 'r> {
 }
 
 /// One name of each repository.
-pub(super) fn repositories(names: &[ImageRef]) -> Vec<&ImageRef> {
+pub(in crate::commands::build) fn repositories(names: &[ImageRef]) -> Vec<&ImageRef> {
     let mut found: Vec<&ImageRef> = Vec::new();
     for name in names {
         if !found.iter().any(|other| other.is_sibling(name)) {
@@ -182,6 +182,10 @@ fn sought_by(
         // It becomes a file.
         return Ok(None);
     }
+    if planned.unchecked.is_some() && !run.args.engine.push {
+        // A key tells that licences were checked, and a daemon has none.
+        return Ok(None);
+    }
     let prepared = &planned.prepared;
     let other;
     let plan: &Plan = if builds.engine == planned.plan.engine {
@@ -198,7 +202,7 @@ fn sought_by(
     let arguments = job::arguments(run.args.plan.build_args.clone(), plan, run.env);
     let identity = identity::of(plan, options, platforms, &arguments, prepared.root())?;
     Ok(Some(Sought {
-        key: Key::new(&identity.digest(), run.proof(), &run.args),
+        key: Key::new(&identity.digest(), run.proof(), &run.args, &limits(options)),
         trust: Trust::of(run.env, &options.insecure_registries),
     }))
 }
