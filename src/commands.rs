@@ -29,6 +29,7 @@ pub mod promote;
 pub mod prune;
 mod push;
 pub mod rebase;
+mod registries;
 mod resources;
 pub mod schema;
 mod secrets;

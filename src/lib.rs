@@ -5,7 +5,7 @@
 //! ```text
 //! flags, slimbuild.json, the engine ─► PlanOptions                                  cli, plan::config
 //! package.json, pnpm-workspace.yaml, turbo.json, pnpm-lock.yaml ─► Workspace        workspace (manifest, pnpmfile, javascript, git, toolchain), lockfile
-//! Workspace ─► Survey: lockfiles, Graph ─► closures (build, runtime), tasks in order   needs (survey, graph, closure, tasks)
+//! Workspace ─► Survey: lockfiles, Graph ─► closures (build, runtime), tasks in order   needs (survey, graph, closure, spared, tasks)
 //! lockfile, manifests, settings ─► would pnpm take them as they are?                 needs::frozen
 //! files of the closures ─► roles; kind and start of the app                         files (forbidden, ignore), detect, plan::sources
 //! all of it ─► Plan                                                                 plan

@@ -1,16 +1,14 @@
 //! `slimbuild index`: joins images of a registry into an index.
 
-use super::resources::proxies;
+use super::registries::{RegistryAccess, collect};
 use super::{push, warning};
 use crate::cli::IndexArgs;
 use crate::commands::error::Error;
-use crate::engine::registry::{Registries, Trust};
-use crate::engine::{Event, Interrupt, Logins};
+use crate::engine::registry::Trust;
+use crate::engine::{Interrupt, Logins};
 use crate::model::image::parts;
 use crate::show::progress::ProgressMode;
 use crate::show::ui::Ui;
-use crate::store::cache::Cache;
-use crate::store::fetch::Patience;
 use crate::system::env::Env;
 use crate::system::mask::Mask;
 
@@ -42,21 +40,14 @@ pub fn run(args: &IndexArgs, env: &Env, ui: &mut Ui) -> Result<(), Error> {
     for message in logins.warnings() {
         warning::warn(message, mode, ui)?;
     }
-    let registries = Registries {
-        logins: &logins,
-        trust: &Trust::of(env, &args.insecure_registries),
-        proxies: &proxies(env),
-        // Nothing is kept.
-        cache: &Cache::private()?,
-        patience: Patience::with_uploads(),
-        interrupt: &Interrupt::listen().map_err(Error::io("cannot listen for Ctrl-C"))?,
-    };
+    let interrupt = Interrupt::listen().map_err(Error::io("cannot listen for Ctrl-C"))?;
+    let (access, trust) = (
+        RegistryAccess::new(env)?,
+        Trust::of(env, &args.insecure_registries),
+    );
+    let registries = access.registries(&logins, &trust, &interrupt);
     let mut warnings = Vec::new();
-    let joined = registries.join(name, &args.images, &mut |event| {
-        if let Event::Warning { message } = event {
-            warnings.push(message);
-        }
-    });
+    let joined = registries.join(name, &args.images, &mut collect(&mut warnings));
     for message in &warnings {
         warning::warn(message, mode, ui)?;
     }

@@ -8,6 +8,7 @@ mod app;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use super::registries::collect;
 use super::resources::proxies;
 use super::storage::Storage;
 use super::warning;
@@ -276,14 +277,7 @@ impl<'l> Looker<'l> {
             patience: Patience::default(),
             interrupt: &self.interrupt,
         };
-        let warnings = &mut self.warnings;
-        work(&registries, &mut |event| {
-            if let Event::Warning { message } = event
-                && !warnings.contains(&message)
-            {
-                warnings.push(message);
-            }
-        })
+        work(&registries, &mut collect(&mut self.warnings))
     }
 
     /// Reads some layers of an image, by their positions. Also returns the bytes that were received.

@@ -6,21 +6,19 @@ use std::path::Path;
 
 use super::names::Facts;
 use super::prepared::{Ground, Prepared};
-use super::resources::proxies;
+use super::registries::{RegistryAccess, collect};
 use super::selected::select;
 use super::{AppChoice, app_at, warning};
 use crate::cli::{Named as Words, PromoteArgs, Target};
 use crate::commands::error::Error;
-use crate::engine::registry::{Found, Named, Registries, RegistryError, Retag, Trust};
-use crate::engine::{Event, Interrupt, Logins};
+use crate::engine::registry::{Found, Named, RegistryError, Retag, Trust};
+use crate::engine::{Interrupt, Logins};
 use crate::model::image::{ImageRef, parts};
 use crate::model::member::MemberId;
 use crate::model::tag::{TagError, TagTemplate};
 use crate::plan::PlanOptions;
 use crate::show::progress::ProgressMode;
 use crate::show::ui::Ui;
-use crate::store::cache::Cache;
-use crate::store::fetch::Patience;
 use crate::system::env::Env;
 use crate::system::mask::Mask;
 use crate::workspace::{Workspace, find_root};
@@ -48,28 +46,17 @@ pub fn run(args: &PromoteArgs, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(),
     let passwords = logins.stored_passwords();
     ui.hide(Mask::new(passwords.iter().map(String::as_bytes)));
     let mut warnings = logins.warnings().to_vec();
-    let registries = Registries {
-        logins: &logins,
-        trust: &Trust::default(),
-        proxies: &proxies(env),
-        // Nothing is kept.
-        cache: &Cache::private()?,
-        patience: Patience::with_uploads(),
-        interrupt: &Interrupt::listen().map_err(Error::io("cannot listen for Ctrl-C"))?,
-    };
-    let mut on_event = |event| {
-        if let Event::Warning { message } = event
-            && !warnings.contains(&message)
-        {
-            warnings.push(message);
-        }
-    };
+    let interrupt = Interrupt::listen().map_err(Error::io("cannot listen for Ctrl-C"))?;
+    let (access, trust) = (RegistryAccess::new(env)?, Trust::default());
+    let registries = access.registries(&logins, &trust, &interrupt);
+    let mut on_event = collect(&mut warnings);
     let sources: Vec<Named> = wanted.iter().map(|wanted| wanted.from.clone()).collect();
     let found = all_found(registries.find(&sources, &mut on_event)?);
     let done = found.and_then(|found| {
         let retags = retags(found, &wanted);
         Ok(registries.retag(&retags, &mut on_event)?)
     });
+    drop(on_event);
     for message in &warnings {
         warning::warn(message, ProgressMode::Plain, ui)?;
     }

@@ -11,6 +11,7 @@ mod proof;
 use std::path::Path;
 
 use super::build::is_key;
+use super::registries::collect;
 use super::resources::proxies;
 use super::storage::Storage;
 use super::{json, warning};
@@ -66,13 +67,7 @@ pub fn run(args: &RebaseArgs, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), 
             env,
             registries: &registries,
         };
-        run.all(&targets, &mut |event| {
-            if let Event::Warning { message } = event
-                && !warnings.contains(&message)
-            {
-                warnings.push(message);
-            }
-        })
+        run.all(&targets, &mut collect(&mut warnings))
     };
     for message in &warnings {
         warning::warn(message, ProgressMode::Plain, ui)?;

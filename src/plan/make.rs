@@ -158,7 +158,7 @@ impl Plan {
         let on_platform = portable::bound(options, &bases, &configured, &native, machine);
         let portable = named && on_platform.is_none();
         let trim = trim::trim(workspace, runtime.as_ref(), &delivery, options)
-            .map(|trim| trim.of_machines(options, portable, libc))
+            .map(|trim| trim.of_machines(options, on_platform.is_none(), libc))
             .map(|trim| trim.of_databases(workspace, files.values().flatten()))
             .transpose()?;
         Ok(Self {

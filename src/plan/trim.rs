@@ -46,19 +46,20 @@ pub(super) fn trim(
 
 impl Trim {
     /// Leaves out machine code of others, where the modules are trimmed on a machine like the
-    /// image's. `libc` is that of the place where they are installed.
+    /// image's. An image that is `the_same` on every machine keeps all. `libc` is that of the place
+    /// where the modules are installed.
     ///
     /// musl loads some code for glibc, so its images keep that.
     pub(super) fn of_machines(
         self,
         options: &PlanOptions,
-        portable: bool,
+        the_same: bool,
         libc: Option<&str>,
     ) -> Self {
         let mut platforms = options.platforms.iter();
         let elsewhere = platforms.any(|platform| *platform != Platform::host());
         let machine_code = match libc {
-            _ if portable || (options.prebuilt && elsewhere) => MachineCode::All,
+            _ if the_same || (options.prebuilt && elsewhere) => MachineCode::All,
             Some("glibc") => MachineCode::Glibc,
             _ => MachineCode::System,
         };

@@ -132,7 +132,7 @@ fn requests_to_a_daemon_are_shown() {
 }
 
 /// Commands that read the workspace or the cache, with a decision that `-v` shows.
-const DECIDE: [(&str, &str); 19] = [
+const DECIDE: [(&str, &str); 20] = [
     ("apps/server --dry-run", "the settings of `apps/server` "),
     ("build apps/server --dry-run", "the workspace is `"),
     (
@@ -166,6 +166,7 @@ const DECIDE: [(&str, &str); 19] = [
         "index localhost:1/a localhost:1/b",
         "`localhost:1` gets no login",
     ),
+    ("rebase localhost:1/a:1", "`localhost:1` gets no login"),
     ("cache", "the cache is `"),
 ];
 
@@ -215,7 +216,7 @@ fn every_command_shows_what_it_decides() {
             "{line}: {}",
             told.stderr
         );
-        let asks = ["promote", "size", "diff", "index"];
+        let asks = ["promote", "size", "diff", "index", "rebase"];
         if !asks.iter().any(|command| line.starts_with(command)) {
             assert_eq!(requests(&told), [""; 0], "{line}");
         } else if !line.starts_with("size") {

@@ -14,7 +14,7 @@ use crate::cli::{BuildArg, BuilderArgs, EngineArgs, PrintArg, SmokeArgs};
 use crate::commands::error::Error;
 use crate::commands::licensing::Unchecked;
 use crate::commands::prepared::Prepared;
-use crate::commands::resources::proxies;
+use crate::commands::registries::RegistryAccess;
 use crate::commands::{identity, labels};
 use crate::engine::buildkit::{Buildkit, CacheFrom, CacheTo};
 use crate::engine::registry::{Registries, Trust};
@@ -27,7 +27,6 @@ use crate::plan::config::{Budget, Given};
 use crate::plan::smoke::{self, Unset};
 use crate::plan::{Engine, Plan, Proof};
 use crate::show::progress::ProgressMode;
-use crate::store::cache::Cache;
 use crate::store::fetch as store;
 use crate::system::env::Env;
 
@@ -134,14 +133,10 @@ impl Job<'_> {
 
     /// What a base's tag stands for in its registry, if that answers soon.
     pub(super) fn digest_in_registry(&self, base: &ImageRef) -> Option<String> {
+        let access = RegistryAccess::new(self.env).ok()?;
         let registries = Registries {
-            logins: &self.logins,
-            trust: &self.trust,
-            proxies: &proxies(self.env),
-            // Nothing is kept.
-            cache: &Cache::private().ok()?,
             patience: store::Patience::default(),
-            interrupt: &self.interrupt,
+            ..access.registries(&self.logins, &self.trust, &self.interrupt)
         };
         let digest = registries.digest(base, LABEL_LIMIT)?;
         Some(digest.to_string())

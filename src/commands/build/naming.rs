@@ -3,23 +3,14 @@
 use super::job::Job;
 use super::unchanged::repositories;
 use crate::commands::error::Error;
-use crate::commands::resources::proxies;
-use crate::engine::registry::{Named, Pushed, Registries, Retag};
+use crate::commands::registries::RegistryAccess;
+use crate::engine::registry::{Named, Pushed, Retag};
 use crate::model::digest::Digest;
-use crate::store::cache::Cache;
-use crate::store::fetch::Patience;
 
 /// Tags the image in each repository of its names. Nothing is sent but its manifest.
 pub(super) fn name(job: &Job<'_>, digest: &Digest) -> Result<Vec<Pushed>, Error> {
-    let registries = Registries {
-        logins: &job.logins,
-        trust: &job.trust,
-        proxies: &proxies(job.env),
-        // Nothing is kept.
-        cache: &Cache::private()?,
-        patience: Patience::with_uploads(),
-        interrupt: &job.interrupt,
-    };
+    let access = RegistryAccess::new(job.env)?;
+    let registries = access.registries(&job.logins, &job.trust, &job.interrupt);
     let mut sources = Vec::new();
     for name in repositories(&job.tags) {
         sources.push(Named {

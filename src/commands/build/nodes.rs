@@ -8,18 +8,15 @@ use super::outcome::{Done, Heard, Made, Sent};
 use super::request::request;
 use super::watch::watch;
 use crate::commands::error::Error;
-use crate::commands::resources::proxies;
+use crate::commands::registries::{RegistryAccess, collect};
 use crate::commands::warning::warn;
-use crate::engine::Event;
 use crate::engine::buildkit::{BuildRequest, CacheTo, Export, Share};
-use crate::engine::registry::{Pushed, Registries};
+use crate::engine::registry::Pushed;
 use crate::model::digest::Digest;
 use crate::model::image::{ImageRef, ImageSize, Platform};
 use crate::render::dockerfile;
 use crate::show::progress::{ProgressMode, Summary};
 use crate::show::ui::Ui;
-use crate::store::cache::Cache;
-use crate::store::fetch::Patience;
 
 /// The driver for a builder whose nodes answer.
 pub(super) struct NodesDriver {
@@ -82,26 +79,15 @@ impl Driver for NodesDriver {
         for (name, digest) in job.tags.first().into_iter().zip(&all.digests) {
             budget::in_registry(job, name, digest, ui)?;
         }
-        let registries = Registries {
-            logins: &job.logins,
-            trust: &job.trust,
-            proxies: &proxies(job.env),
-            // Nothing is kept.
-            cache: &Cache::private()?,
-            patience: Patience::with_uploads(),
-            interrupt: &job.interrupt,
-        };
+        let access = RegistryAccess::new(job.env)?;
+        let registries = access.registries(&job.logins, &job.trust, &job.interrupt);
         let mut pushed: Vec<Pushed> = Vec::new();
         for name in &job.tags {
             let parts = all.digests.iter();
             let parts = parts.map(|digest| format!("{}@{digest}", name.name()).parse());
             let parts: Vec<ImageRef> = parts.collect::<Result<_, _>>()?;
             let mut warnings = Vec::new();
-            let joined = registries.join(name, &parts, &mut |event| {
-                if let Event::Warning { message } = event {
-                    warnings.push(message);
-                }
-            });
+            let joined = registries.join(name, &parts, &mut collect(&mut warnings));
             for message in &warnings {
                 warn(message, job.mode, ui)?;
             }

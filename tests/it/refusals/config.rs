@@ -31,13 +31,13 @@ fn keys_that_do_not_exist() {
     exit code 1
     error: `apps/server/slimbuild.json`, line 1, column 2: there is no key `zzzzzz`
 
-    hint: there are: kind, node, base, buildBase, registryMirror, insecureRegistries, entry, start, port, env, healthcheck, include, exclude, publicEnvFiles, writable, systemPackages, tasks, lifecycle, buildArgs, secrets, labels, ociLabels, registry, image, tags, budget, licenses, template
+    hint: there are: kind, node, base, buildBase, registryMirror, insecureRegistries, entry, start, port, env, healthcheck, include, exclude, publicEnvFiles, writable, wholeModules, strip, systemPackages, tasks, lifecycle, buildArgs, secrets, labels, ociLabels, registry, image, tags, budget, licenses, template
     "#);
     assert_snapshot!(beside("{\"apps\": {}}"), @r#"
     exit code 1
     error: `apps/server/slimbuild.json`, line 1, column 2: there is no key `apps`
 
-    hint: there are: kind, node, base, buildBase, registryMirror, insecureRegistries, entry, start, port, env, healthcheck, include, exclude, publicEnvFiles, writable, systemPackages, tasks, lifecycle, buildArgs, secrets, labels, ociLabels, registry, image, tags, budget, licenses, template
+    hint: there are: kind, node, base, buildBase, registryMirror, insecureRegistries, entry, start, port, env, healthcheck, include, exclude, publicEnvFiles, writable, wholeModules, strip, systemPackages, tasks, lifecycle, buildArgs, secrets, labels, ociLabels, registry, image, tags, budget, licenses, template
     "#);
     let root = |tree: &Tree| {
         tree.write(

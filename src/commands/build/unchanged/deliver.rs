@@ -5,14 +5,12 @@ use crate::commands::build::budget::Limits;
 use crate::commands::build::outcome::{Done, Made};
 use crate::commands::build::run::{Planned, Run};
 use crate::commands::error::Error;
-use crate::commands::resources::proxies;
+use crate::commands::registries::RegistryAccess;
 use crate::engine::docker::Docker;
-use crate::engine::registry::{Found, Pushed, Registries, RegistryError, Retag, Trust};
+use crate::engine::registry::{Found, Pushed, RegistryError, Retag, Trust};
 use crate::engine::{Interrupt, Logins, host};
 use crate::model::image::ImageSize;
 use crate::show::progress::Summary;
-use crate::store::cache::Cache;
-use crate::store::fetch::Patience;
 
 /// What became of an image that was found.
 pub(in crate::commands::build) enum Delivered {
@@ -75,15 +73,12 @@ fn push(
     retags: &[Retag],
     interrupt: &Interrupt,
 ) -> Result<Vec<Result<Pushed, RegistryError>>, Error> {
-    let registries = Registries {
-        logins: &Logins::of(run.env),
-        trust: &Trust::default(),
-        proxies: &proxies(run.env),
-        // Nothing is kept.
-        cache: &Cache::private()?,
-        patience: Patience::with_uploads(),
-        interrupt,
-    };
+    let (access, logins, trust) = (
+        RegistryAccess::new(run.env)?,
+        Logins::of(run.env),
+        Trust::default(),
+    );
+    let registries = access.registries(&logins, &trust, interrupt);
     Ok(registries.retag(retags, &mut |_| {})?)
 }
 

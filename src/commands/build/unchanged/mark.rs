@@ -5,13 +5,11 @@ use super::seek::repositories;
 use crate::commands::build::job::Job;
 use crate::commands::build::outcome::Done;
 use crate::commands::error::Error;
-use crate::commands::resources::proxies;
+use crate::commands::registries::RegistryAccess;
 use crate::commands::warning::warn;
-use crate::engine::registry::{Named, Registries, RegistryError, Retag};
+use crate::engine::registry::{Named, RegistryError, Retag};
 use crate::model::image::ImageRef;
 use crate::show::ui::Ui;
-use crate::store::cache::Cache;
-use crate::store::fetch::Patience;
 
 /// Gives a pushed image its key as a tag, in each repository. If that fails, the image is there
 /// nevertheless, and the next run builds again.
@@ -32,15 +30,8 @@ pub(in crate::commands::build) fn mark(
 }
 
 fn marked(job: &Job<'_>, key: &Key, done: &Done) -> Result<(), Error> {
-    let registries = Registries {
-        logins: &job.logins,
-        trust: &job.trust,
-        proxies: &proxies(job.env),
-        // Nothing is kept.
-        cache: &Cache::private()?,
-        patience: Patience::with_uploads(),
-        interrupt: &job.interrupt,
-    };
+    let access = RegistryAccess::new(job.env)?;
+    let registries = access.registries(&job.logins, &job.trust, &job.interrupt);
     let mut pushed: Vec<ImageRef> = Vec::new();
     for pushed_there in &done.pushed {
         for name in repositories(&pushed_there.names) {

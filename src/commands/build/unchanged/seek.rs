@@ -10,18 +10,14 @@ use crate::commands::build::run::{Planned, Run};
 use crate::commands::build::{driver, job};
 use crate::commands::error::Error;
 use crate::commands::identity::{self, LABEL};
-use crate::commands::resources::proxies;
+use crate::commands::registries::{RegistryAccess, collect};
 use crate::engine::buildkit::{Builder, Buildkit};
 use crate::engine::docker::{Docker, Labelled};
-use crate::engine::registry::{
-    Answer, Asker, Found, Named, Questions, Registries, Trust, questions,
-};
-use crate::engine::{Event, Interrupt, Logins, host};
+use crate::engine::registry::{Answer, Asker, Found, Named, Questions, Trust, questions};
+use crate::engine::{Interrupt, Logins, host};
 use crate::model::digest::Digest;
 use crate::model::image::{ImageRef, Platform, parts};
 use crate::plan::{Engine, Plan};
-use crate::store::cache::Cache;
-use crate::store::fetch::Patience;
 use crate::system::threads::STACK;
 use crate::system::trail;
 
@@ -245,22 +241,14 @@ fn look(run: &Run<'_>, questions: Questions, interrupt: &Interrupt) -> Result<Lo
         }
         return Ok(looked);
     }
-    let logins = Logins::of(run.env);
-    let registries = Registries {
-        logins: &logins,
-        trust: &Trust::default(),
-        proxies: &proxies(run.env),
-        // Nothing is kept.
-        cache: &Cache::private()?,
-        patience: Patience::with_uploads(),
-        interrupt,
-    };
+    let (access, logins, trust) = (
+        RegistryAccess::new(run.env)?,
+        Logins::of(run.env),
+        Trust::default(),
+    );
+    let registries = access.registries(&logins, &trust, interrupt);
     let mut warnings = Vec::new();
-    looked.answers = registries.look(questions, LIMIT, &mut |event| {
-        if let Event::Warning { message } = event {
-            warnings.push(message);
-        }
-    })?;
+    looked.answers = registries.look(questions, LIMIT, &mut collect(&mut warnings))?;
     // One line for each registry.
     let mut troubles: BTreeMap<&str, String> = BTreeMap::new();
     for answer in &looked.answers {
@@ -274,7 +262,6 @@ fn look(run: &Run<'_>, questions: Questions, interrupt: &Interrupt) -> Result<Lo
         }
     }
     looked.troubles = troubles.into_values().collect();
-    warnings.dedup();
     looked.troubles.extend(warnings);
     Ok(looked)
 }
