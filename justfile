@@ -138,3 +138,8 @@ test-static *roots: release-static
 npm: release-static
     rm -rf target/npm
     node npm/make.mjs target/npm linux-x64=target/x86_64-unknown-linux-gnu/release/slimbuild
+
+# slimbuild's own image, in a file for `docker load`: slimbuild makes it of its npm packages
+[group('release')]
+image file="slimbuild.oci.tar": release-static
+    npm/release.sh image target/x86_64-unknown-linux-gnu/release/slimbuild linux-x64 -t slimbuild:latest -o "$PWD/{{file}}"

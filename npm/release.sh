@@ -5,6 +5,8 @@
 #   release.sh build TARGET              the program, static on Linux
 #   release.sh crate VERSION             packs the crate, and installs the program from what is packed
 #   release.sh pack PROGRAM PLATFORM DIR the program as an archive in DIR, after it was started
+#   release.sh image PROGRAM PLATFORM FLAG...  slimbuild's own image, which it makes of the npm packages without Docker. BUILDER is the
+#                                        slimbuild that makes it, by default PROGRAM
 #   release.sh checksums DIR             SHA256SUMS of the archives
 #   release.sh npm DIR [FLAG...]         publishes the npm packages of all archives with `npm publish FLAG...`, the launcher last
 #   release.sh notes VERSION             the section of CHANGELOG.md
@@ -64,6 +66,35 @@ case ${1-} in
     "$program" version
     mkdir -p "$4"
     tar -czf "$4/slimbuild-$3.tar.gz" -C "$(dirname "$program")" "$(basename "$program")" -C "$PWD" LICENSE README.md
+    ;;
+  image)
+    [[ -n ${3-} ]] || fail 'write `release.sh image PROGRAM PLATFORM FLAG...`'
+    work=$(mktemp -d)
+    trap 'rm -rf "$work"' EXIT
+    node npm/make.mjs "$work" "$3=$2" >/dev/null
+    echo '{ "name": "image", "private": true }' > "$work/package.json"
+    printf "packages: [slimbuild, '@slimbuild/*']\nlinkWorkspacePackages: true\n" > "$work/pnpm-workspace.yaml"
+    version=$(node -p 'require(process.argv[1]).version' "$work/slimbuild/package.json")
+    cat > "$work/pnpm-lock.yaml" <<LOCK
+lockfileVersion: '9.0'
+
+settings:
+  autoInstallPeers: true
+  excludeLinksFromLockfile: false
+
+importers:
+
+  .: {}
+
+  '@slimbuild/$3': {}
+
+  slimbuild:
+    optionalDependencies:
+      '@slimbuild/$3':
+        specifier: $version
+        version: link:../@slimbuild/$3
+LOCK
+    "${BUILDER-$2}" -C "$work" slimbuild --engine native "${@:4}"
     ;;
   checksums)
     cd "$2"

@@ -79,19 +79,30 @@ impl Plan {
         env.extend(configured.map(|(name, value)| (name.clone(), value.clone())));
         let labels = self.configured.labels.iter();
         let labels = labels.map(|(name, value)| (name.clone(), value.value.clone()));
-        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+        let words = |words: &[&str]| -> Vec<String> {
+            words.iter().map(|word| (*word).to_owned()).collect()
+        };
+        let node = self.runtime_base.value.node;
+        let (entrypoint, command) = match start {
+            None => (Some(words(&["nginx"])), words(&["-g", "daemon off;"])),
+            // Of a command, all is the entry point: what is written behind the image's name are arguments.
+            Some(start) if start.command => {
+                let node = node
+                    .filter(|node| node.is_entrypoint())
+                    .map(|_| NODE.to_owned());
+                let all = node.into_iter().chain(self.command(start));
+                (Some(all.collect()), Vec::new())
+            }
+            Some(start) => {
+                let copied = node == Some(NodeCommand::Copied);
+                (copied.then(|| words(&[NODE])), self.command(start))
+            }
+        };
         let is_site = matches!(self.delivery, Delivery::Site(_));
         Runs {
             env,
-            entrypoint: match self.runtime_base.value.node {
-                Some(NodeCommand::Copied) => Some(words(&[NODE])),
-                None => Some(words(&["nginx"])),
-                Some(_) => None,
-            },
-            command: match start {
-                Some(start) => self.command(start),
-                None => words(&["-g", "daemon off;"]),
-            },
+            entrypoint,
+            command,
             directory: if is_site { String::new() } else { self.home() },
             port: if is_site {
                 Some(self.port.unwrap_or(SITE_PORT))

@@ -237,8 +237,8 @@ fn view(plan: &Plan) -> View<'_> {
         beside: plan.holds(Place::Beside, &RepoPath::ROOT),
         brought: layers::brought(plan),
         start: plan.delivery.start(),
-        command: plan.delivery.start().map(|_| command(plan, false)),
-        entrypoint: plan.delivery.start().map(|_| command(plan, true)),
+        command: plan.delivery.start().map(|_| exec(&plan.runs().command)),
+        entrypoint: plan.runs().entrypoint.as_deref().map(exec),
         programs: plan
             .delivery
             .start()
@@ -271,15 +271,9 @@ fn view(plan: &Plan) -> View<'_> {
     }
 }
 
-/// The exec form of the app's start, or of a command's, with the path of node put first if it is
-/// missing.
-fn command(plan: &Plan, entrypoint: bool) -> Syntax {
-    let command = plan.runs().command;
-    let words = command.iter().map(String::as_str);
-    let node = plan.runtime_base.value.node;
-    let apart = entrypoint && node.is_some_and(NodeCommand::is_entrypoint);
-    let node = apart.then_some("/nodejs/bin/node");
-    text::exec(&node.into_iter().chain(words).collect::<Vec<_>>())
+/// The exec form of a start.
+fn exec(words: &[String]) -> Syntax {
+    text::exec(&words.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
 fn prebuilt(plan: &Plan) -> Prebuilt {

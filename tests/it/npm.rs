@@ -4,7 +4,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::support::daemon::skipped;
+use crate::base::load;
+use crate::support::container::Container;
+use crate::support::daemon::{one_daemon, skipped};
+use crate::support::pnpm::reachable;
 use crate::support::program::PROGRAM;
 use crate::support::tree::{Tree, repository};
 
@@ -121,6 +124,46 @@ fn a_platform_that_is_missing_is_named() {
         platform()
     );
     assert!(said.starts_with(&expected), "{said}");
+}
+
+/// The recipe for slimbuild's own image, with a small program that runs on every base in its place.
+#[test]
+fn slimbuild_makes_an_image_of_itself() {
+    let test = "slimbuild_makes_an_image_of_itself";
+    if let Err(why) = reachable() {
+        return skipped(&why, test);
+    }
+    one_daemon(test, |daemon| {
+        let tree = Tree::new(&[(
+            "program.rs",
+            r#"fn main() { println!("{}", std::env::args().skip(1).collect::<Vec<_>>().join(" ")); }"#,
+        )]);
+        let made = Command::new("rustc")
+            .args(["-C", "target-feature=+crt-static", "program.rs"])
+            .current_dir(tree.root())
+            .output();
+        let Ok(made) = made else {
+            return skipped("no rustc", test);
+        };
+        let said = String::from_utf8_lossy(&made.stderr);
+        assert!(made.status.success(), "{said}");
+        let tag = daemon.tag("itself");
+        let archive = tree.root().join("image.tar");
+        let made = Command::new(repository().join("npm/release.sh"))
+            .arg("image")
+            .arg(tree.root().join("program"))
+            .args([platform(), "-q", "-t", &tag.name, "-o"])
+            .arg(&archive)
+            .env("BUILDER", PROGRAM)
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&made.stderr);
+        assert!(made.status.success(), "{said}");
+        load(daemon, &archive);
+        // It is a command: what stands behind the image's name are its arguments.
+        let output = Container::output(daemon, &tag.name, &["plan", "apps/server"]);
+        assert_eq!(output, "plan apps/server\n");
+    });
 }
 
 /// A registry on this machine, which ends when the value goes.
