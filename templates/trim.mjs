@@ -193,8 +193,9 @@ function trimOutputs(out, dir) {
   const root = join(out, dir);
   // What SvelteKit's compiler leaves for the adapter, which copies what a server needs of it.
   const kit = join(root, '.svelte-kit');
-  const adapted = list(root).some((entry) => entry.isDirectory() && entry.name !== '.svelte-kit' && existsSync(join(root, entry.name, 'handler.js')));
-  if (adapted && existsSync(kit) && !mentions(root, '.svelte-kit', kit)) removeAll(kit);
+  const servers = list(root).filter((entry) => entry.isDirectory()).map((entry) => join(root, entry.name)).filter((dir) => dir !== kit && existsSync(join(dir, 'handler.js')));
+  const adapted = servers.length > 0 && existsSync(kit) && !servers.some((dir) => mentions(dir, '.svelte-kit', kit));
+  if (adapted) removeAll(kit);
   const declarations = ![...COMPILERS].some(here) && !reads(root, '\\.d\\.[cm]?ts');
   const maps = !keepMaps && !reads(root, '\\.map');
   const walk = (at) => {

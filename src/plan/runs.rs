@@ -139,10 +139,16 @@ impl Plan {
         let program = node
             .filter(|node| !node.is_entrypoint())
             .map(NodeCommand::program);
+        // A command is called in any directory: `docker run -v "$PWD:/work" -w /work`.
+        let file = if start.command {
+            format!("{}/{}", self.home(), start.entry)
+        } else {
+            start.entry.clone()
+        };
         let words = start
             .node_args
             .iter()
-            .chain([&start.entry])
+            .chain([&file])
             .chain(&start.args)
             .map(String::as_str);
         let all = program.into_iter().chain(self.signals).chain(words);

@@ -161,7 +161,8 @@ fn slimbuild_makes_an_image_of_itself() {
         assert!(made.status.success(), "{said}");
         load(daemon, &archive);
         // It is a command: what stands behind the image's name are its arguments.
-        let output = Container::output(daemon, &tag.name, &["plan", "apps/server"]);
+        let words = ["plan", "apps/server"];
+        let output = Container::output_in(daemon, &tag.name, "/tmp", &words);
         assert_eq!(output, "plan apps/server\n");
     });
 }

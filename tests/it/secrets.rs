@@ -116,7 +116,7 @@ fn settings_survive_and_what_stays_behind_is_named() {
     warning: apps/worker/.env.production, which git does not ignore, enters neither the build nor the image, so these variables are missing there: TOKEN. Give them to the build with `--build-arg NAME`, to the image with `env` in slimbuild.json, or to the container with `--env-file`. If the file holds no secret, `"publicEnvFiles": [".env.production"]` in apps/worker/slimbuild.json takes it along
     warning: packages/events/.env.production, which git does not ignore, enters neither the build nor the image, so these variables are missing there: TOKEN. Give them to the build with `--build-arg NAME`, to the image with `env` in slimbuild.json, or to the container with `--env-file`. If the file holds no secret, `"publicEnvFiles": ["packages/events/.env.production"]` in slimbuild.json of the workspace's root takes it along
     warning: the build reads the secret `npmrc` (an install needs it: `//registry.example.org/:_authToken`, `//registry.example.org/:_auth`, `//registry.example.org/:_password`, `//registry.example.org/:username`, `_authToken`, `_auth`, `_password`, `email`, `//registry.example.org/:tokenHelper`, `key`, `https-proxy`, `@shop:registry` of .npmrc): hand it over with `docker buildx build --secret id=npmrc,src=FILE`
-    17 files of context, 71.34 kB
+    17 files of context, 71.42 kB
     "#);
     let archive = entries(&outcome.bytes());
     let npmrc = archive

@@ -35,7 +35,10 @@ fn a_command_of_a_package_takes_arguments() {
         shown.starts_with("ENTRYPOINT [\"/nodejs/bin/node\", \"--import="),
         "{shown}"
     );
-    assert!(shown.ends_with("\"src/main.js\"]\nCMD []"), "{shown}");
+    assert!(
+        shown.ends_with("\"/app/apps/worker/src/main.js\"]\nCMD []"),
+        "{shown}"
+    );
     let shown = start(&["--base", "node:22-slim"]);
     assert!(
         shown.starts_with("ENTRYPOINT [\"node\", \"--import="),

@@ -207,6 +207,11 @@ fn outputs_lose_declarations_and_maps_that_lead_nowhere() {
 fn what_svelte_kit_leaves_for_its_adapter_goes() {
     let files = [
         ("web/package.json", "{}"),
+        // Sources lie beside outputs where nothing is copied.
+        (
+            "out/web/tsconfig.json",
+            r#"{"extends": "./.svelte-kit/tsconfig.json"}"#,
+        ),
         ("out/web/.svelte-kit/output/server/index.js", ""),
         ("out/web/build/handler.js", ""),
         ("out/web/build/index.js", ""),
@@ -220,10 +225,10 @@ fn what_svelte_kit_leaves_for_its_adapter_goes() {
         Some(kept.collect::<Vec<_>>().join(" "))
     };
     let Some(text) = of_web(&files) else { return };
-    assert_eq!(text, "build/handler.js build/index.js");
+    assert_eq!(text, "build/handler.js build/index.js tsconfig.json");
     // Without an adapter's server it is all that there is, and code may read it.
-    let text = of_web(&files[..2]).unwrap_or_default();
-    assert_eq!(text, ".svelte-kit/output/server/index.js");
+    let text = of_web(&files[..3]).unwrap_or_default();
+    assert_eq!(text, ".svelte-kit/output/server/index.js tsconfig.json");
     let reader = ("out/web/build/own.js", "read('.svelte-kit/output/x')");
     let text = of_web(&[&files[..], &[reader]].concat()).unwrap_or_default();
     assert!(text.starts_with(".svelte-kit/output"), "{text}");

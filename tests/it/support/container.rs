@@ -65,6 +65,25 @@ impl<'d> Container<'d> {
             cmd: Some(arguments.iter().map(|&word| word.to_owned()).collect()),
             ..ContainerCreateBody::default()
         };
+        Self::written(daemon, image, body)
+    }
+
+    /// The same, in another directory than the image's own.
+    pub(crate) fn output_in(
+        daemon: &'d Daemon,
+        image: &str,
+        directory: &str,
+        arguments: &[&str],
+    ) -> String {
+        let body = ContainerCreateBody {
+            cmd: Some(arguments.iter().map(|&word| word.to_owned()).collect()),
+            working_dir: Some(directory.to_owned()),
+            ..ContainerCreateBody::default()
+        };
+        Self::written(daemon, image, body)
+    }
+
+    fn written(daemon: &'d Daemon, image: &str, body: ContainerCreateBody) -> String {
         let container = Self::made(daemon, image, body);
         daemon
             .wait(daemon.client.start_container(&container.id, None))
