@@ -155,10 +155,11 @@ impl Plan {
         let bases = bases.of_engine(options, &delivery, &configured, &native)?;
         let engine_warnings = engine::warnings(options, &bases);
         let named = !options.platforms.is_empty();
+        let has_machine_code = machine.is_some();
         let on_platform = portable::bound(options, &bases, &configured, &native, machine);
         let portable = named && on_platform.is_none();
         let trim = trim::trim(workspace, runtime.as_ref(), &delivery, options)
-            .map(|trim| trim.of_machines(options, on_platform.is_none(), libc))
+            .map(|trim| trim.of_machines(options, has_machine_code, libc))
             .map(|trim| trim.of_databases(workspace, files.values().flatten()))
             .transpose()?;
         Ok(Self {

@@ -46,20 +46,20 @@ pub(super) fn trim(
 
 impl Trim {
     /// Leaves out machine code of others, where the modules are trimmed on a machine like the
-    /// image's. An image that is `the_same` on every machine keeps all. `libc` is that of the place
-    /// where the modules are installed.
+    /// image's: where packages have machine code, all steps run on such a machine. `libc` is that of
+    /// the place where the modules are installed.
     ///
     /// musl loads some code for glibc, so its images keep that.
     pub(super) fn of_machines(
         self,
         options: &PlanOptions,
-        the_same: bool,
+        has_machine_code: bool,
         libc: Option<&str>,
     ) -> Self {
         let mut platforms = options.platforms.iter();
         let elsewhere = platforms.any(|platform| *platform != Platform::host());
         let machine_code = match libc {
-            _ if the_same || (options.prebuilt && elsewhere) => MachineCode::All,
+            _ if !has_machine_code || (options.prebuilt && elsewhere) => MachineCode::All,
             Some("glibc") => MachineCode::Glibc,
             _ => MachineCode::System,
         };
