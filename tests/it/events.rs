@@ -124,8 +124,17 @@ fn a_build_with_docker_tells_events() {
         for (kind, times) in [("warning", 1), ("image", 1), ("program-log", 0)] {
             assert_eq!(count(&told, kind), times, "{kind}: {told:?}");
         }
-        // The plan, and the start of the image.
-        assert_eq!(count(&told, "note"), 2, "{told:?}");
+        // The plan, the start of the image, and what was decided.
+        for begin in [
+            "@shop/worker in apps/worker\n",
+            "starting the image",
+            "the Docker daemon is that of `",
+        ] {
+            let notes = told.iter().filter(|event| event["event"] == "note");
+            let texts = notes.filter_map(|note| note["message"].as_str());
+            let found = texts.filter(|text| text.starts_with(begin)).count();
+            assert_eq!(found, 1, "{begin}: {told:?}");
+        }
         assert!(count(&told, "step-known") > 5);
         tree.write(
             "apps/worker/src/main.js",
