@@ -247,6 +247,15 @@ fn taken(
         Decision::Unchanged => {
             image.state = RebaseState::Unchanged;
             image.digest.clone_from(&image.before);
+            if image.name != image.image {
+                // Nothing is written, so that name may stand for nothing.
+                let note = format!(
+                    "`{}` was not made: `slimbuild promote` gives tags",
+                    image.name
+                );
+                image.notes.push(note);
+                image.name.clone_from(&image.image);
+            }
             return None;
         }
         Decision::Changed(change) => *change,

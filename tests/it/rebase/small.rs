@@ -245,6 +245,11 @@ fn another_registry_gets_the_layers_of_the_base() {
     let layer = newer.layers[0].0.len() as u64;
     assert!(done["sent"].as_u64().unwrap() > layer, "{done:#}");
     assert_eq!(stand.rebase(&[&name])["images"][0]["state"], "unchanged");
+    // Nothing is written, so nothing is said of a new name but that.
+    let tagged = stand.rebase(&[&name, "--tag", "later"]);
+    assert_eq!(tagged["images"][0]["name"], *name);
+    let notes = tagged["images"][0]["notes"].to_string();
+    assert!(notes.contains(":later` was not made"), "{notes}");
     // One who may not write changes nothing.
     stand.log_in("elsewhere.example.com/");
     let refused = stand.refused(&[&name]);
