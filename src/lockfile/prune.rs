@@ -56,8 +56,10 @@ pub fn prune(lockfile: &Lockfile<'_>, kept: &Kept<'_>, reach: &Reach<'_, '_>) ->
             if let Some(reached) = reach.node(at) {
                 let mut within = Cuts::default();
                 let spared = reach.spared_of(at);
-                for line in lockfile.lines_of(at, &spared) {
-                    within.leave_out(line);
+                if !spared.is_empty() {
+                    for line in lockfile.lines_of(at, &spared) {
+                        within.leave_out(line);
+                    }
                 }
                 set_flags(lockfile, entry, reached, &mut within);
                 if !spared.is_empty() {
