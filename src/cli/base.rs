@@ -97,6 +97,18 @@ pub struct SourceArgs {
     pub cache_size: Option<CacheSize>,
 }
 
+impl SourceArgs {
+    /// The defaults, with a cache in this directory, if one is named.
+    pub fn cache_in(cache_dir: Option<PathBuf>) -> Self {
+        Self {
+            debian_mirror: None,
+            npm_registry: None,
+            cache_dir,
+            cache_size: None,
+        }
+    }
+}
+
 /// The compression methods.
 #[derive(Debug, Clone, Copy, Default, ValueEnum)]
 pub enum CompressionArg {

@@ -72,11 +72,6 @@ pub struct RebaseArgs {
 impl RebaseArgs {
     /// Where the cache is.
     pub fn sources(&self) -> SourceArgs {
-        SourceArgs {
-            debian_mirror: None,
-            npm_registry: None,
-            cache_dir: self.cache_dir.clone(),
-            cache_size: None,
-        }
+        SourceArgs::cache_in(self.cache_dir.clone())
     }
 }

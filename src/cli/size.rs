@@ -121,11 +121,6 @@ pub struct LookArgs {
 impl LookArgs {
     /// Where the cache is.
     pub fn sources(&self) -> SourceArgs {
-        SourceArgs {
-            debian_mirror: None,
-            npm_registry: None,
-            cache_dir: self.cache_dir.clone(),
-            cache_size: None,
-        }
+        SourceArgs::cache_in(self.cache_dir.clone())
     }
 }
